@@ -1,0 +1,290 @@
+//! The command line: clap types and nothing else. `--help`, the completions and the man
+//! page are all generated from here.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Give one group of secrets to one process.
+#[derive(Debug, Parser)]
+#[command(name = "mima", version, max_term_width = 100, infer_subcommands = false)]
+#[command(after_help = "\
+Environment:
+  MIMA_HOME     keep everything in this directory (yours, mode 0700)
+  MIMA_ASKPASS  a program that prints the passphrase, instead of asking on the terminal
+  NO_COLOR      no color
+
+Exit status:
+  0 success, 1 failure, 2 usage. `run` is as env(1): 125 for mima's own failure,
+  126 found but not executable, 127 not found, else the status of the command.")]
+pub struct Cli {
+    /// Work as root in the home directory of another user
+    #[arg(long, global = true, hide_short_help = true)]
+    pub as_root: bool,
+
+    /// What to do
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+/// The verbs.
+#[derive(Debug, Subcommand)]
+#[command(defer = true)]
+pub enum Verb {
+    /// Store a value and link it: the everyday verb
+    Set(Set),
+    /// Add, list, print, remove and rename secrets
+    #[command(subcommand)]
+    Secret(Secret),
+    /// Say which variables a group sets, from which secrets
+    #[command(subcommand)]
+    Group(Group),
+    /// Run a command with the secrets of a group
+    Run(Run),
+    /// Print the secrets of a group as lines for `eval`
+    Env(Env),
+    /// Make the vault, change its passphrase, confirm its recipients
+    #[command(subcommand)]
+    Vault(Vault),
+    /// Print a completion script
+    Completions(Completions),
+    /// Print the manual page
+    Man,
+}
+
+/// `mima set`.
+#[derive(Debug, Args)]
+pub struct Set {
+    /// The group
+    pub group: String,
+    /// The variable
+    pub var: String,
+    #[command(flatten)]
+    /// Where the value comes from
+    pub source: Source,
+}
+
+/// Where a value comes from, if not from the terminal.
+#[derive(Debug, Args)]
+pub struct Source {
+    /// Take the value from this file
+    #[arg(long, value_name = "PATH")]
+    pub from_file: Option<PathBuf>,
+    /// Keep a trailing newline
+    #[arg(long)]
+    pub raw: bool,
+    /// Replace an existing secret without asking
+    #[arg(long, short)]
+    pub force: bool,
+}
+
+/// `mima secret`.
+#[derive(Debug, Subcommand)]
+pub enum Secret {
+    /// Store a value, asked for on the terminal or read from a pipe
+    Add(SecretAdd),
+    /// List the names, never a value
+    List(Json),
+    /// Print a value
+    Get(SecretGet),
+    /// Remove a secret
+    Rm(SecretName),
+    /// Rename a secret
+    Rename(SecretRename),
+}
+
+/// `mima secret add`.
+#[derive(Debug, Args)]
+pub struct SecretAdd {
+    /// The secret's name
+    pub name: String,
+    /// The value; ends up in the shell's history, so better leave it out
+    #[arg(hide = true, conflicts_with = "from_file")]
+    pub value: Option<OsString>,
+    #[command(flatten)]
+    /// Where the value comes from
+    pub source: Source,
+}
+
+/// A listing verb.
+#[derive(Debug, Args)]
+pub struct Json {
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `mima secret get`.
+#[derive(Debug, Args)]
+pub struct SecretGet {
+    /// The secret's name
+    pub name: String,
+    /// Print `export VAR='…'` instead of the bare value
+    #[arg(long)]
+    pub export: bool,
+    /// The variable for --export [default: the name in upper case]
+    #[arg(long = "as", value_name = "VAR", requires = "export")]
+    pub var: Option<String>,
+}
+
+/// A verb on one secret.
+#[derive(Debug, Args)]
+pub struct SecretName {
+    /// The secret's name
+    pub name: String,
+}
+
+/// `mima secret rename`.
+#[derive(Debug, Args)]
+pub struct SecretRename {
+    /// The name it has
+    pub old: String,
+    /// The name it gets
+    pub new: String,
+}
+
+/// `mima group`.
+#[derive(Debug, Subcommand)]
+pub enum Group {
+    /// Let a group set a variable from a secret
+    Link(GroupLink),
+    /// Take a variable out of a group
+    Unlink(GroupUnlink),
+    /// Remove a group; its secrets stay
+    Rm(GroupRm),
+    /// List groups, variables and secret names
+    List(GroupList),
+}
+
+/// `mima group link`.
+#[derive(Debug, Args)]
+pub struct GroupLink {
+    /// The group
+    pub group: String,
+    /// The variable
+    pub var: String,
+    /// The secret's name
+    pub secret: String,
+    /// Edit the nearest .mima.yaml instead of the user file
+    #[arg(long)]
+    pub project: bool,
+}
+
+/// `mima group unlink`.
+#[derive(Debug, Args)]
+pub struct GroupUnlink {
+    /// The group
+    pub group: String,
+    /// The variable
+    pub var: String,
+    /// Edit the nearest .mima.yaml instead of the user file
+    #[arg(long)]
+    pub project: bool,
+}
+
+/// `mima group rm`.
+#[derive(Debug, Args)]
+pub struct GroupRm {
+    /// The group
+    pub group: String,
+    /// Edit the nearest .mima.yaml instead of the user file
+    #[arg(long)]
+    pub project: bool,
+}
+
+/// `mima group list`.
+#[derive(Debug, Args)]
+pub struct GroupList {
+    /// Only this group
+    pub group: Option<String>,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `mima run`.
+#[derive(Debug, Args)]
+pub struct Run {
+    /// Start from an empty environment: PATH, HOME, TERM, USER, SHELL and the group
+    #[arg(long)]
+    pub scrub: bool,
+    /// Keep this variable too under --scrub
+    #[arg(long, value_name = "VAR", requires = "scrub")]
+    pub keep: Vec<String>,
+    /// Fail instead of asking for the passphrase
+    #[arg(long)]
+    pub no_prompt: bool,
+    /// The groups, separated by commas
+    #[arg(value_name = "GROUP[,GROUP…]")]
+    pub groups: String,
+    /// The command; without one, list the variables by name
+    #[arg(value_name = "CMD", trailing_var_arg = true, allow_hyphen_values = true)]
+    pub command: Vec<OsString>,
+}
+
+/// `mima env`.
+#[derive(Debug, Args)]
+pub struct Env {
+    /// The groups, separated by commas
+    #[arg(value_name = "GROUP[,GROUP…]")]
+    pub groups: String,
+    /// The form of the lines [default: export lines for any POSIX shell]
+    #[arg(long)]
+    pub shell: Option<Syntax>,
+    /// Fail instead of asking for the passphrase
+    #[arg(long)]
+    pub no_prompt: bool,
+}
+
+/// A form to print variables in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Syntax {
+    /// export lines
+    Zsh,
+    /// export lines
+    Bash,
+    /// `set -gx` lines
+    Fish,
+    /// one JSON object
+    Json,
+    /// lines of a dotenv file
+    Dotenv,
+}
+
+/// `mima vault`.
+#[derive(Debug, Subcommand)]
+pub enum Vault {
+    /// Make the vault
+    Init(VaultInit),
+    /// Change the vault's passphrase
+    Passwd,
+    /// Show who can read what is added, and confirm a change
+    Recipients(VaultRecipients),
+}
+
+/// `mima vault init`.
+#[derive(Debug, Args)]
+pub struct VaultInit {
+    /// Unlock with age-plugin-NAME (a YubiKey, TPM, Secure Enclave) instead of a passphrase
+    #[arg(long, value_name = "NAME")]
+    pub plugin: Option<String>,
+    /// The plugin's identity file [default: the identity without data, as `age -j`]
+    #[arg(long, value_name = "PATH", requires = "plugin")]
+    pub identity: Option<PathBuf>,
+}
+
+/// `mima vault recipients`.
+#[derive(Debug, Args)]
+pub struct VaultRecipients {
+    /// Confirm the recipients as they are now; unlocks the vault
+    #[arg(long)]
+    pub accept: bool,
+}
+
+/// `mima completions`.
+#[derive(Debug, Args)]
+pub struct Completions {
+    /// The shell
+    pub shell: clap_complete::Shell,
+}

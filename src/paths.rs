@@ -1,0 +1,115 @@
+//! Where mima's files are. Reads the environment once, in [`Paths::from_env`].
+
+use std::path::{Path, PathBuf};
+
+use directories::BaseDirs;
+
+use crate::error::{Context, Failure, Result};
+use crate::sys;
+use crate::{fs, term};
+
+/// The places that mima reads and writes.
+pub struct Paths {
+    home: PathBuf,
+    user_file: PathBuf,
+    data: PathBuf,
+}
+
+impl Paths {
+    /// Finds the places from `MIMA_HOME`, or from `HOME` and where the `directories` crate
+    /// puts data on this system. An unset or relative `HOME` counts for nothing: the user
+    /// database knows better. Nothing is created here. (threats: D5, D7)
+    pub fn from_env(as_root: bool) -> Result<Self> {
+        if let Some(dir) = std::env::var_os("MIMA_HOME").filter(|dir| !dir.is_empty()) {
+            let dir = PathBuf::from(dir);
+            if !dir.is_absolute() {
+                return Err(Failure::failed(format!(
+                    "MIMA_HOME is `{}`, which is no absolute path",
+                    term::path(&dir)
+                ))
+                .hint("set MIMA_HOME to an absolute path, or unset it"));
+            }
+            if dir.exists() {
+                fs::check_owned(&dir)?;
+            }
+            return Ok(Self { user_file: dir.join("mima.yaml"), home: dir.clone(), data: dir });
+        }
+        let (home, data) = home_and_data()?;
+        refuse_anothers_home(&home, as_root)?;
+        Ok(Self { user_file: home.join(".mima.yaml"), data: data.join("mima"), home })
+    }
+
+    /// The home directory.
+    pub fn home(&self) -> &Path {
+        &self.home
+    }
+
+    /// The user file: `~/.mima.yaml`.
+    pub fn user_file(&self) -> &Path {
+        &self.user_file
+    }
+
+    /// The directory of everything else that mima keeps.
+    pub fn data(&self) -> &Path {
+        &self.data
+    }
+
+    /// The vault.
+    pub fn vault(&self) -> PathBuf {
+        self.data.join("vault")
+    }
+
+    /// What this machine knows about the vault: the pins. Outside of it, because a vault
+    /// may come from elsewhere.
+    pub fn vault_pins(&self) -> PathBuf {
+        self.data.join("vault.pins")
+    }
+
+    /// The lock that every change is made under.
+    pub fn lock(&self) -> PathBuf {
+        self.data.join("lock")
+    }
+}
+
+fn home_and_data() -> Result<(PathBuf, PathBuf)> {
+    let usable = std::env::var_os("HOME").is_some_and(|home| Path::new(&home).is_absolute());
+    if usable {
+        let dirs = BaseDirs::new().ok_or_else(no_home)?;
+        return Ok((dirs.home_dir().to_owned(), dirs.data_dir().to_owned()));
+    }
+    let home = sys::process::home_of_user()
+        .context("could not find your home directory")?
+        .ok_or_else(no_home)?;
+    let data = if cfg!(target_os = "macos") {
+        home.join("Library/Application Support")
+    } else {
+        match std::env::var_os("XDG_DATA_HOME").map(PathBuf::from).filter(|dir| dir.is_absolute()) {
+            Some(dir) => dir,
+            None => home.join(".local/share"),
+        }
+    };
+    Ok((home, data))
+}
+
+fn no_home() -> Failure {
+    Failure::failed("could not find your home directory")
+        .hint("set HOME, or MIMA_HOME, to an absolute path")
+}
+
+/// Refuses to work as one user in the home of another: `sudo mima …` would leave files that
+/// the user cannot read any more. (threat D7)
+fn refuse_anothers_home(home: &Path, as_root: bool) -> Result<()> {
+    use std::os::unix::fs::MetadataExt;
+    let me = rustix::process::geteuid();
+    match std::fs::metadata(home) {
+        Ok(meta) if meta.uid() != me.as_raw() && !(as_root && me.is_root()) => {
+            Err(Failure::failed(format!(
+                "{} belongs to another user (uid {})",
+                term::path(home),
+                meta.uid()
+            ))
+            .hint("set HOME to your own home directory; as root, add --as-root to go on"))
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,36 @@
+//! Where values lie. One trait, several backends, one contract that all of them pass
+//! (`tests/contract.rs`).
+//!
+//! Adding, listing and removing never ask for presence; reading asks once, in
+//! [`Store::unlock`], and never again.
+
+pub mod vault;
+
+use crate::config::names::SecretName;
+use crate::error::Result;
+use crate::prompt::Reason;
+use crate::secret::Secret;
+
+/// A place that keeps secrets by name.
+pub trait Store {
+    /// Stores `value` under `name`, replacing what was there. Never asks for presence.
+    fn put(&self, name: &SecretName, value: &Secret) -> Result<()>;
+
+    /// Returns the names of all secrets, sorted. Never asks for presence.
+    fn names(&self) -> Result<Vec<SecretName>>;
+
+    /// Removes a secret. Fails with [`crate::error::Kind::NotFound`] if there is none.
+    /// Never asks for presence.
+    fn remove(&self, name: &SecretName) -> Result<()>;
+
+    /// Asks for presence, once, for `reason`.
+    fn unlock(&self, reason: &Reason) -> Result<Box<dyn Unlocked + '_>>;
+}
+
+/// A store whose values can be read.
+pub trait Unlocked {
+    /// Reads one value. Never asks again. Fails with [`crate::error::Kind::NotFound`] if
+    /// there is no such secret, and [`crate::error::Kind::Damaged`] if what is there is not
+    /// what mima stored under that name.
+    fn get(&self, name: &SecretName) -> Result<Secret>;
+}

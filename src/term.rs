@@ -1,0 +1,89 @@
+//! What reaches a screen: one sanitizer, and writing that survives a closed pipe.
+
+use std::io::{self, IsTerminal, Write};
+use std::os::fd::AsFd;
+use std::path::Path;
+
+use crate::error::{Context, Failure, Kind, Result};
+
+/// Makes text from outside fit to print: control characters (C0, C1, DEL), line breaks,
+/// bidirectional and invisible characters are shown escaped. (threats: A15, J7)
+pub fn sanitize(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if is_unprintable(c) { out.extend(c.escape_default()) } else { out.push(c) }
+    }
+    out
+}
+
+/// Makes a path fit to print, with the home directory as `~`.
+pub fn path(path: &Path) -> String {
+    let home = std::env::var_os("HOME").filter(|home| Path::new(home).is_absolute());
+    match home.as_ref().and_then(|home| path.strip_prefix(home).ok()) {
+        Some(rest) if rest.as_os_str().is_empty() => "~".to_owned(),
+        Some(rest) => format!("~/{}", sanitize(&rest.to_string_lossy())),
+        None => sanitize(&path.to_string_lossy()),
+    }
+}
+
+fn is_unprintable(c: char) -> bool {
+    c.is_control()
+        || matches!(c,
+            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+}
+
+/// Writes what was asked for to standard output, all of it or a failure. A reader that has
+/// gone away is [`Kind::BrokenPipe`], which ends mima quietly. (threat J8)
+pub fn print(bytes: &[u8]) -> Result<()> {
+    if crate::sys::startup::was_closed(1) {
+        return Err(Failure::failed("could not write to standard output: it is closed"));
+    }
+    // Not `std::io::stdout`: it buffers, and a secret would stay behind in its buffer.
+    let written = io::stdout()
+        .as_fd()
+        .try_clone_to_owned()
+        .and_then(|fd| std::fs::File::from(fd).write_all(bytes));
+    match written {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+            Err(Failure::new(Kind::BrokenPipe, "standard output was closed"))
+        }
+        written => written.context("could not write to standard output"),
+    }
+}
+
+/// Tells the person something that is not what was asked for: on standard error, as
+/// `mima: note`. That nobody may be reading is no failure.
+pub fn note(message: &str) {
+    say(&format!("mima: {}\n", sanitize(message)));
+}
+
+/// Adds what to do next to a [`note`].
+pub fn hint(message: &str) {
+    say(&format!("hint: {}\n", sanitize(message)));
+}
+
+/// Writes finished lines to standard error, in one piece.
+pub fn say(lines: &str) {
+    // A closed or full standard error leaves no place to say so.
+    drop(io::stderr().write_all(lines.as_bytes()));
+}
+
+/// Tells whether standard output is a terminal.
+pub fn stdout_is_terminal() -> bool {
+    io::stdout().is_terminal()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_that_moves_the_cursor_or_reorders_text_is_printed() {
+        assert_eq!(
+            sanitize("a\x1b]0;x\x07\u{9b}2J\r\n\u{202e}b\u{200b}"),
+            "a\\u{1b}]0;x\\u{7}\\u{9b}2J\\r\\n\\u{202e}b\\u{200b}"
+        );
+        assert_eq!(sanitize("plain – ünïcode › ✓"), "plain – ünïcode › ✓");
+    }
+}
