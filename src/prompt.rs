@@ -20,9 +20,25 @@ impl Reason {
 }
 
 /// Asks for passphrases, values and yes or no.
-pub struct Prompter {}
+#[derive(Clone, Debug)]
+pub struct Prompter {
+    askpass: Option<std::path::PathBuf>,
+    may_ask: bool,
+}
 
 impl Prompter {
+    /// Asks by way of `MIMA_ASKPASS` if that is set, else on the terminal. With `may_ask`
+    /// false every question is refused at once.
+    pub fn from_env(may_ask: bool) -> Self {
+        Self {
+            askpass: std::env::var_os("MIMA_ASKPASS").filter(|p| !p.is_empty()).map(Into::into),
+            may_ask,
+        }
+    }
+    /// Asks the program at `askpass`, and never on the terminal.
+    pub fn with_askpass(askpass: std::path::PathBuf) -> Self {
+        Self { askpass: Some(askpass), may_ask: true }
+    }
     /// Asks for the passphrase that opens something: once. `label` names it: `passphrase`.
     pub fn passphrase(&self, reason: &Reason, label: &str) -> Result<Secret> {
         let _ = (reason, label);

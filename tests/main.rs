@@ -1,0 +1,1 @@
+//! All tests that run the real binary, and those of the library that need files.
