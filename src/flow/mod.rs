@@ -1,1 +1,2 @@
-//! stub
+//! From a command line to what it needs: the files found and parsed, groups resolved, the
+//! store opened, presence asked for.
