@@ -41,6 +41,9 @@ macro_rules! name {
         pub struct $type(String);
 
         impl $type {
+            /// The rule, said as a hint.
+            pub const RULE: &'static str = $rule;
+
             /// Checks `text` against the rule for this kind of name.
             pub fn parse(text: &str) -> Result<Self> {
                 let first: fn(char) -> bool = $first;
@@ -51,7 +54,7 @@ macro_rules! name {
                     Ok(Self(text.to_owned()))
                 } else {
                     Err(Failure::new(Kind::Usage, format!("`{}` is no name for {}", shorten(text), $what))
-                        .hint($rule))
+                        .hint(Self::RULE))
                 }
             }
 

@@ -1,0 +1,216 @@
+//! Groups: which variable of which group is which secret.
+//!
+//! Both files hold them in the same form, `groups: {GROUP: {VAR: secret}}`.
+
+use std::collections::BTreeMap;
+
+use super::names::{self, GroupName, SecretName, VarName};
+use super::parse::{Entries, Fault, Text, path_text};
+use crate::error::{Failure, Kind, Result};
+
+/// The groups of a file as serde reads them.
+pub type RawGroups = Entries<Entries<Text>>;
+
+/// The variables of one group, each with its secret, in the order of the file.
+pub type Links = Vec<(VarName, SecretName)>;
+
+/// The groups of a file, in its order.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Groups(Vec<(GroupName, Links)>);
+
+/// One variable of a request for groups, with the group it comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Link {
+    /// The first group that sets the variable.
+    pub group: GroupName,
+    /// The variable.
+    pub var: VarName,
+    /// The secret whose value it gets.
+    pub secret: SecretName,
+}
+
+impl Groups {
+    /// Checks the names in `raw`.
+    pub fn check(raw: RawGroups) -> Result<Self, Fault> {
+        let mut groups = Self::default();
+        for (key, entries) in raw.0 {
+            let path = path_text(&["groups", &key.value]);
+            let group = group_name(&key, &path)?;
+            refuse_clash(groups.iter().map(|(name, _)| name.as_str()), group.as_str())
+                .map_err(|what| Fault::new(key.place, &path, what))?;
+            groups.0.push((group.clone(), Vec::new()));
+            for (key, text) in entries.0 {
+                let path = path_text(&["groups", group.as_str(), &key.value]);
+                let var = var_name(&key, &path)?;
+                let secret = SecretName::parse(&text.value).map_err(|_| {
+                    Fault::new(text.place, &path, "this is no name for a secret")
+                        .hint(SecretName::RULE)
+                })?;
+                refuse_clash(groups.secrets(), secret.as_str())
+                    .map_err(|what| Fault::new(text.place, &path, what))?;
+                groups.set(&group, &var, &secret);
+            }
+        }
+        Ok(groups)
+    }
+
+    /// Returns the variables of a group.
+    pub fn get(&self, group: &GroupName) -> Option<&[(VarName, SecretName)]> {
+        self.iter().find(|(name, _)| *name == group).map(|(_, links)| links)
+    }
+
+    /// Returns the secret of one variable of a group.
+    pub fn secret(&self, group: &GroupName, var: &VarName) -> Option<&SecretName> {
+        self.get(group)?.iter().find(|(name, _)| name == var).map(|(_, secret)| secret)
+    }
+
+    /// Goes through all groups, in the order of the file.
+    pub fn iter(&self) -> impl Iterator<Item = (&GroupName, &[(VarName, SecretName)])> {
+        self.0.iter().map(|(name, links)| (name, links.as_slice()))
+    }
+
+    /// Returns the groups and variables that a secret is linked to.
+    pub fn who_uses(&self, secret: &SecretName) -> Vec<(&GroupName, &VarName)> {
+        self.iter()
+            .flat_map(|(group, links)| links.iter().map(move |(var, used)| (group, var, used)))
+            .filter(|(_, _, used)| *used == secret)
+            .map(|(group, var, _)| (group, var))
+            .collect()
+    }
+
+    /// Returns the variables of several groups together, each once. Two groups may set the
+    /// same variable only to the same secret: which of two wins would be a guess.
+    pub fn resolve(&self, wanted: &[GroupName]) -> Result<Vec<Link>> {
+        let mut links: Vec<Link> = Vec::new();
+        let mut seen: BTreeMap<&VarName, usize> = BTreeMap::new();
+        for group in wanted {
+            for (var, secret) in self.get(group).ok_or_else(|| self.no_group(group))? {
+                match seen.get(var).and_then(|index| links.get(*index)) {
+                    None => {
+                        seen.insert(var, links.len());
+                        links.push(Link {
+                            group: group.clone(),
+                            var: var.clone(),
+                            secret: secret.clone(),
+                        });
+                    }
+                    Some(first) if first.secret == *secret => {}
+                    Some(first) => {
+                        return Err(Failure::failed(format!(
+                            "groups `{}` and `{group}` both set {var}: to `{}` and to `{secret}`",
+                            first.group, first.secret
+                        ))
+                        .hint(format!("mima group unlink {group} {var}")));
+                    }
+                }
+            }
+        }
+        Ok(links)
+    }
+
+    /// Makes the failure for a group that is not there.
+    pub fn no_group(&self, group: &GroupName) -> Failure {
+        let hint = match names::nearest(group.as_str(), self.iter().map(|(name, _)| name.as_str()))
+        {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("mima set {group} VAR"),
+        };
+        Failure::new(Kind::NotFound, format!("there is no group `{group}`")).hint(hint)
+    }
+
+    /// Links a variable to a secret, where it stands or at the end; returns what it was.
+    pub(super) fn set(
+        &mut self,
+        group: &GroupName,
+        var: &VarName,
+        secret: &SecretName,
+    ) -> Option<SecretName> {
+        if self.get(group).is_none() {
+            self.0.push((group.clone(), Vec::new()));
+        }
+        let (_, links) = self.0.iter_mut().find(|(name, _)| name == group)?;
+        if let Some((_, old)) = links.iter_mut().find(|(name, _)| name == var) {
+            return Some(std::mem::replace(old, secret.clone()));
+        }
+        links.push((var.clone(), secret.clone()));
+        None
+    }
+
+    /// Takes a variable out, and its group with it if it was the last; returns its secret.
+    pub(super) fn unset(&mut self, group: &GroupName, var: &VarName) -> Option<SecretName> {
+        let (_, links) = self.0.iter_mut().find(|(name, _)| name == group)?;
+        let index = links.iter().position(|(name, _)| name == var)?;
+        let (_, secret) = links.remove(index);
+        if links.is_empty() {
+            self.remove(group);
+        }
+        Some(secret)
+    }
+
+    /// Takes a group out.
+    pub(super) fn remove(&mut self, group: &GroupName) {
+        self.0.retain(|(name, _)| name != group);
+    }
+
+    /// Goes through the names of all secrets.
+    pub(super) fn secrets(&self) -> impl Iterator<Item = &str> {
+        self.iter().flat_map(|(_, links)| links.iter().map(|(_, secret)| secret.as_str()))
+    }
+}
+
+/// Parses `dev,stage` as the command line has it. A group named twice counts once.
+pub fn parse_list(text: &str) -> Result<Vec<GroupName>> {
+    let mut groups = Vec::new();
+    for part in text.split(',') {
+        if part.is_empty() {
+            return Err(Failure::new(Kind::Usage, "a group's name is missing")
+                .hint("name groups as in `dev` or `dev,stage`"));
+        }
+        let group = GroupName::parse(part)?;
+        if !groups.contains(&group) {
+            groups.push(group);
+        }
+    }
+    Ok(groups)
+}
+
+/// Refuses a name that is an existing one in other case: which of the two is meant depends
+/// on the file system. (threat D8)
+pub(super) fn refuse_clash<'a>(
+    existing: impl IntoIterator<Item = &'a str>,
+    name: &str,
+) -> Result<(), String> {
+    match names::case_clash(name, existing) {
+        Some(other) => Err(format!("`{name}` differs from `{other}` only in case")),
+        None => Ok(()),
+    }
+}
+
+/// Checks the name of a group in a file.
+pub(super) fn group_name(text: &Text, path: &str) -> Result<GroupName, Fault> {
+    GroupName::parse(&text.value).map_err(|_| {
+        Fault::new(text.place, path, "this is no name for a group").hint(GroupName::RULE)
+    })
+}
+
+/// Checks the name of a variable that a file sets.
+pub(super) fn var_name(text: &Text, path: &str) -> Result<VarName, Fault> {
+    let var = any_var_name(text, path)?;
+    if !var.is_steering() {
+        return Ok(var);
+    }
+    let fault =
+        Fault::new(text.place, path, "this variable steers the shell or mima: no file may set it");
+    Err(if var.as_str() == "PATH" {
+        fault.hint("a project file adds directories with `PATH_add: [bin]`")
+    } else {
+        fault.hint("choose another variable")
+    })
+}
+
+/// Checks the name of a variable that a file only mentions.
+pub(super) fn any_var_name(text: &Text, path: &str) -> Result<VarName, Fault> {
+    VarName::parse(&text.value).map_err(|_| {
+        Fault::new(text.place, path, "this is no name for a variable").hint(VarName::RULE)
+    })
+}

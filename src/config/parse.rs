@@ -1,0 +1,243 @@
+//! Reads a configuration file: bounded, strict, and without ever quoting it.
+//!
+//! A line of these files may hold a secret that somebody put there by mistake, so no message
+//! repeats text from them; the most that is shown is a key that has the form of a name. All
+//! of YAML stays behind this module. (threats: C1–C6)
+
+pub mod outline;
+
+use std::fmt;
+
+use serde::de::{Deserialize, DeserializeOwned, Deserializer, MapAccess, Visitor};
+use serde_saphyr::Error;
+use serde_saphyr::options::MergeKeyPolicy;
+
+use super::names::{self, GroupName, VarName};
+use crate::error::{Failure, Result};
+use outline::Node;
+
+/// The largest file. Real ones have a few hundred bytes.
+pub const MAX_FILE_BYTES: usize = 256 * 1024;
+/// How much text all values of a file may have together.
+const MAX_TEXT_BYTES: usize = 64 * 1024;
+/// How many keys, values and collections a file may have.
+const MAX_NODES: usize = 5000;
+/// How deep collections may be nested.
+const MAX_DEPTH: usize = 16;
+/// The longest key that a message shows; beyond that it may be anything.
+const MAX_SHOWN: usize = 40;
+
+/// A kind of file: what serde reads, and what it must satisfy beyond its shape.
+pub trait Document: Sized {
+    /// The shape of the file, with the position of everything that is checked later.
+    type Raw: DeserializeOwned + Default;
+
+    /// Checks the names and values in the file.
+    fn check(raw: Self::Raw) -> Result<Self, Fault>;
+
+    /// Says what is wrong with a top-level key that this file does not have, and what to
+    /// do, if there is more to say than that it is unknown.
+    fn explain(key: &str) -> Option<(String, String)>;
+}
+
+/// Parses a file. `label` is what messages call it: `~/.mima.yaml`.
+pub fn parse<T: Document>(bytes: &[u8], label: &str) -> Result<T> {
+    read(bytes)
+        .and_then(|(text, root)| match root {
+            Some(root) => deserialize::<T>(text, &root),
+            None => Ok(T::Raw::default()),
+        })
+        .and_then(T::check)
+        .map_err(|fault| fault.in_file(label))
+}
+
+/// Checks what is forbidden in every file, and returns its text and outline.
+pub(super) fn read(bytes: &[u8]) -> Result<(&str, Option<Node>), Fault> {
+    if bytes.len() > MAX_FILE_BYTES {
+        return Err(Fault::new(Place::START, "", "the file is larger than 256 KiB"));
+    }
+    let text = std::str::from_utf8(bytes)
+        .map_err(|e| Fault::new(place_of(bytes, e.valid_up_to()), "", "this is not UTF-8 text"))?;
+    if let Some(nul) = bytes.iter().position(|byte| *byte == 0) {
+        return Err(Fault::new(place_of(bytes, nul), "", "a NUL byte is not text"));
+    }
+    Ok((text, outline::outline(text)?))
+}
+
+/// Counts lines and columns up to `offset`.
+fn place_of(bytes: &[u8], offset: usize) -> Place {
+    let before = String::from_utf8_lossy(bytes.get(..offset).unwrap_or_default());
+    let line = before.matches('\n').count() + 1;
+    let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+    Place { line, column }
+}
+
+fn deserialize<T: Document>(text: &str, root: &Node) -> Result<T::Raw, Fault> {
+    // The outline has refused all of this; a second lock costs nothing.
+    let options = serde_saphyr::options! {
+        budget: serde_saphyr::budget! {
+            max_aliases: 0,
+            max_anchors: 0,
+            max_depth: MAX_DEPTH,
+            flow_nesting_limit: MAX_DEPTH,
+            max_nodes: MAX_NODES,
+            max_total_scalar_bytes: MAX_TEXT_BYTES,
+        },
+        merge_keys: MergeKeyPolicy::Error,
+        reject_unsupported_tags: true,
+        with_snippet: false,
+    };
+    serde_saphyr::from_str_with_options(text, options).map_err(|error| {
+        let place = error.location().map_or(Place::START, Place::from);
+        let path = root.path_at(place);
+        let names: Vec<&str> = path.iter().map(String::as_str).collect();
+        let (what, hint) = match &error {
+            Error::SerdeUnknownField { field, expected, .. } => unknown::<T>(field, expected),
+            other => explain(other),
+        };
+        Fault::new(place, path_text(&names), what).hint(hint)
+    })
+}
+
+/// Says what is wrong with a key that the file's type does not have.
+fn unknown<T: Document>(field: &str, expected: &[&'static str]) -> (String, String) {
+    T::explain(field).unwrap_or_else(|| {
+        let hint = match names::nearest(field, expected.iter().copied()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("the keys are: {}", expected.join(", ")),
+        };
+        ("an unknown key".to_owned(), hint)
+    })
+}
+
+/// Says in mima's words what serde has found. Its own words quote the file.
+fn explain(error: &Error) -> (String, String) {
+    let (what, hint) = match error {
+        Error::DuplicateMappingKey { .. } => ("this key is there twice", "remove one of them"),
+        Error::Unexpected { expected, .. } => match *expected {
+            "mapping start" => ("keys with values belong here", "write `KEY: value` lines"),
+            "sequence start" => {
+                ("a list belongs here", "write [one, two], or [one] for a single item")
+            }
+            "string scalar" => ("a single value belongs here", "put no list and no keys here"),
+            _ => ("this is not what belongs here", ""),
+        },
+        _ => ("this cannot be read", ""),
+    };
+    (what.to_owned(), hint.to_owned())
+}
+
+/// A position in a file, counted from 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place {
+    /// The line.
+    pub line: usize,
+    /// The column, in characters.
+    pub column: usize,
+}
+
+impl Place {
+    /// The first character of a file.
+    pub const START: Self = Self { line: 1, column: 1 };
+}
+
+impl From<serde_saphyr::Location> for Place {
+    fn from(location: serde_saphyr::Location) -> Self {
+        let number = |n| usize::try_from(n).unwrap_or(usize::MAX);
+        Self { line: number(location.line()), column: number(location.column()) }
+    }
+}
+
+/// What is wrong in a file, and where. Holds no text of the file but names.
+#[derive(Debug)]
+pub struct Fault {
+    place: Place,
+    path: String,
+    what: String,
+    hint: String,
+}
+
+impl Fault {
+    /// Says that `what` is wrong at `place` with the key at `path` (see [`path_text`]).
+    pub fn new(place: Place, path: impl Into<String>, what: impl Into<String>) -> Self {
+        Self { place, path: path.into(), what: what.into(), hint: String::new() }
+    }
+
+    /// Says what to do about it.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = hint.into();
+        self
+    }
+
+    /// Turns the fault into a failure: `file:line:column: key: what is wrong`.
+    pub fn in_file(self, label: &str) -> Failure {
+        let Place { line, column } = self.place;
+        let key = if self.path.is_empty() { String::new() } else { format!("{}: ", self.path) };
+        let failure = Failure::failed(format!("{label}:{line}:{column}: {key}{}", self.what));
+        if self.hint.is_empty() { failure } else { failure.hint(self.hint) }
+    }
+}
+
+/// Joins keys for a message: `groups.dev.DATABASE_URL`. A key that has not the form of a
+/// short name may be a secret in the wrong place, and is shown as `…`.
+pub fn path_text(keys: &[&str]) -> String {
+    let shown = |key: &&str| {
+        let is_name = VarName::parse(key).is_ok() || GroupName::parse(key).is_ok();
+        if is_name && key.len() <= MAX_SHOWN { (*key).to_owned() } else { "…".to_owned() }
+    };
+    keys.iter().map(shown).collect::<Vec<_>>().join(".")
+}
+
+/// A value and where it stands.
+#[derive(Clone, Debug)]
+pub struct Located<T> {
+    /// The value.
+    pub value: T,
+    /// Where it stands in the file.
+    pub place: Place,
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Located<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let spanned = serde_saphyr::Spanned::<T>::deserialize(deserializer)?;
+        Ok(Self { value: spanned.value, place: spanned.referenced.into() })
+    }
+}
+
+/// A value as written: never a number or a boolean.
+pub type Text = Located<String>;
+
+/// Keys and values in the order of the file.
+#[derive(Clone, Debug)]
+pub struct Entries<V>(pub Vec<(Text, V)>);
+
+impl<V> Default for Entries<V> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<'de, V: Deserialize<'de>> Deserialize<'de> for Entries<V> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct InOrder<V>(std::marker::PhantomData<V>);
+
+        impl<'de, V: Deserialize<'de>> Visitor<'de> for InOrder<V> {
+            type Value = Entries<V>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("keys and values")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut entries = Vec::new();
+                while let Some(entry) = map.next_entry()? {
+                    entries.push(entry);
+                }
+                Ok(Entries(entries))
+            }
+        }
+
+        deserializer.deserialize_map(InOrder(std::marker::PhantomData))
+    }
+}

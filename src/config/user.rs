@@ -1,0 +1,93 @@
+//! The user file, `~/.mima.yaml`: groups that work everywhere, and every setting that
+//! concerns security.
+
+use serde::Deserialize;
+
+use super::groups::{Groups, RawGroups};
+use super::names;
+use super::parse::{Document, Fault, Text};
+use super::project;
+use crate::error::Result;
+
+/// Keys of later versions. Ignoring a security setting would be worse than refusing it.
+const NOT_YET: &[&str] = &["confirm", "session"];
+/// What a file can never do, however the key is called.
+pub(super) const NEVER: &[&str] = &["allow", "allowed", "trust", "trusted"];
+/// The stores that mima knows of; this version has the first.
+const STORES: &[&str] = &["vault", "keychain", "secret-service", "env"];
+
+/// The user file.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct UserFile {
+    /// Groups that work in every directory.
+    pub groups: Groups,
+    /// Where values lie.
+    pub store: StoreKind,
+}
+
+/// Which store keeps the values.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum StoreKind {
+    /// The embedded one, in the age format.
+    #[default]
+    Vault,
+}
+
+/// The user file as serde reads it.
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Raw {
+    groups: RawGroups,
+    store: Option<Text>,
+}
+
+impl Document for UserFile {
+    type Raw = Raw;
+
+    fn check(raw: Raw) -> Result<Self, Fault> {
+        Ok(Self {
+            groups: Groups::check(raw.groups)?,
+            store: raw.store.map_or(Ok(StoreKind::default()), |text| store(&text))?,
+        })
+    }
+
+    fn explain(key: &str) -> Option<(String, String)> {
+        if NOT_YET.contains(&key) {
+            return Some((
+                "this version of mima does not know this setting yet".to_owned(),
+                format!("remove `{key}`: without it mima asks every time"),
+            ));
+        }
+        if NEVER.contains(&key) {
+            return Some(no_trust());
+        }
+        project::KEYS.contains(&key).then(|| {
+            ("this key belongs in a project's .mima.yaml".to_owned(), format!("move `{key}` there"))
+        })
+    }
+}
+
+/// Says that trust is given on the command line only.
+pub(super) fn no_trust() -> (String, String) {
+    ("no file can make itself or another trusted".to_owned(), "mima allow".to_owned())
+}
+
+fn store(text: &Text) -> Result<StoreKind, Fault> {
+    let known = STORES.contains(&text.value.as_str());
+    match text.value.as_str() {
+        "vault" => Ok(StoreKind::Vault),
+        other if known => Err(Fault::new(
+            text.place,
+            "store",
+            format!("this build has no `{other}` store, only `vault`"),
+        )
+        .hint("store: vault")),
+        other => {
+            let hint = match names::nearest(other, STORES.iter().copied()) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => "store: vault".to_owned(),
+            };
+            Err(Fault::new(text.place, "store", "this is no store of mima").hint(hint))
+        }
+    }
+}
