@@ -20,3 +20,4 @@
 
 mod common;
 mod frame;
+mod frame_pty;
