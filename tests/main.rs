@@ -21,3 +21,4 @@
 mod common;
 mod frame;
 mod frame_pty;
+mod frame_strace;

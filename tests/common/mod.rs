@@ -5,6 +5,7 @@
 pub(crate) mod command;
 pub(crate) mod leaks;
 pub(crate) mod pty;
+pub(crate) mod strace;
 pub(crate) mod world;
 
 use std::path::{Path, PathBuf};
