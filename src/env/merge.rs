@@ -5,15 +5,13 @@ use std::os::unix::ffi::OsStrExt;
 
 use zeroize::Zeroizing;
 
-use crate::config::names::VarName;
+use crate::config::names::{OWN_PREFIXES, VarName};
 use crate::error::{Failure, Result};
 use crate::secret::Secret;
 
 /// What `--scrub` lets through.
 pub const SCRUB_KEEPS: [&str; 5] = ["HOME", "PATH", "SHELL", "TERM", "USER"];
 
-/// Names of mima's own variables, the unexported state of the hook among them.
-const OWN_PREFIXES: [&[u8]; 2] = [b"MIMA_", b"__MIMA_"];
 /// A passphrase helper is for mima, never for what mima starts.
 const NEVER: &[u8] = b"MIMA_ASKPASS";
 
@@ -32,7 +30,7 @@ impl Inherit {
             Self::All => bytes != NEVER,
             // A value that starts with `()` is code to an old bash. (threat F6)
             Self::Only(keep) => {
-                !OWN_PREFIXES.iter().any(|prefix| bytes.starts_with(prefix))
+                !OWN_PREFIXES.iter().any(|prefix| bytes.starts_with(prefix.as_bytes()))
                     && !value.as_bytes().starts_with(b"()")
                     && (SCRUB_KEEPS.iter().any(|kept| kept.as_bytes() == bytes)
                         || keep.iter().any(|kept| kept.as_str().as_bytes() == bytes))
