@@ -108,7 +108,7 @@ fn refuse_anothers_home(home: &Path, as_root: bool) -> Result<()> {
                 term::path(home),
                 meta.uid()
             ))
-            .hint("set HOME to your own home directory; as root, add --as-root to go on"))
+            .hint("set HOME to your own home directory; as root: mima --as-root …"))
         }
         _ => Ok(()),
     }
