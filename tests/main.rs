@@ -22,3 +22,4 @@ mod common;
 mod frame;
 mod frame_pty;
 mod frame_strace;
+mod scenarios;

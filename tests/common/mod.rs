@@ -5,6 +5,8 @@
 pub(crate) mod command;
 pub(crate) mod leaks;
 pub(crate) mod pty;
+pub(crate) mod scenario;
+pub(crate) mod session;
 pub(crate) mod strace;
 pub(crate) mod world;
 
