@@ -134,7 +134,7 @@ impl<T> Context<T> for Result<T> {
 }
 
 /// Says a system error in words, without the number that std appends.
-fn describe(error: &io::Error) -> String {
+pub fn describe(error: &io::Error) -> String {
     let text = error.to_string();
     match text.split_once(" (os error") {
         Some((words, _)) => words.to_lowercase(),

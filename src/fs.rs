@@ -71,9 +71,20 @@ fn is_absent(error: &io::Error) -> bool {
 /// The caller holds the [`Lock`]: the temporary name is fixed, so that what a crash left
 /// behind is swept up by the next write.
 pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<()> {
+    write_with_mode(path, bytes, FILE_MODE)
+}
+
+/// As [`write_atomic`], for a file that is not mima's own: its mode stays as it is.
+pub fn write_atomic_keeping_mode(path: &Path, bytes: &[u8]) -> Result<()> {
+    let meta = std::fs::metadata(path).context(format!("could not look at {}", term::path(path)))?;
+    write_with_mode(path, bytes, meta.mode() & 0o777)
+}
+
+fn write_with_mode(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
     let what = || format!("could not write {}", term::path(path));
     let temporary = temporary_for(path).context(what())?;
-    let written = write_synced(&temporary, bytes).and_then(|()| std::fs::rename(&temporary, path));
+    let written =
+        write_new(&temporary, bytes, mode).and_then(|()| std::fs::rename(&temporary, path));
     if let Err(error) = written {
         // The first error is the one to report; the next write sweeps up again.
         drop(std::fs::remove_file(&temporary));
@@ -91,12 +102,16 @@ pub fn remove(path: &Path) -> Result<()> {
 
 /// Writes a new file at exactly `path`, mode 0600 whatever the umask, and syncs it.
 pub fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    write_new(path, bytes, FILE_MODE)
+}
+
+fn write_new(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     match std::fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
     let mut file = OpenOptions::new().write(true).create_new(true).mode(FILE_MODE).open(path)?;
-    file.set_permissions(std::fs::Permissions::from_mode(FILE_MODE))?;
+    file.set_permissions(std::fs::Permissions::from_mode(mode))?;
     file.write_all(bytes)?;
     file.sync_all()
 }
@@ -172,6 +187,31 @@ pub fn check_owned(path: &Path) -> Result<()> {
     if meta.mode() & 0o022 != 0 {
         return Err(Failure::failed(format!("others can write to {}", term::path(path)))
             .hint(format!("chmod go-w {}", term::path(path))));
+    }
+    Ok(())
+}
+
+/// Refuses a file of the user's that somebody else could have written: one that belongs to
+/// neither the user nor root, or that others may write to. The user's own group may.
+pub fn check_not_forged(path: &Path) -> Result<()> {
+    let meta =
+        std::fs::metadata(path).context(format!("could not look at {}", term::path(path)))?;
+    let me = rustix::process::geteuid().as_raw();
+    let my_group = rustix::process::getegid().as_raw();
+    if meta.uid() != me && meta.uid() != 0 {
+        return Err(Failure::failed(format!(
+            "{} belongs to another user (uid {}), so it decides nothing",
+            term::path(path),
+            meta.uid()
+        )));
+    }
+    let writers = if meta.gid() == my_group { 0o002 } else { 0o022 };
+    if meta.mode() & writers != 0 {
+        return Err(Failure::failed(format!(
+            "others can write to {}, so it decides nothing",
+            term::path(path)
+        ))
+        .hint(format!("chmod go-w {}", term::path(path))));
     }
     Ok(())
 }

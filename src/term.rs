@@ -52,6 +52,25 @@ pub fn print(bytes: &[u8]) -> Result<()> {
     }
 }
 
+/// Writes a JSON value, on lines of its own.
+pub fn print_json(value: &serde_json::Value) -> Result<()> {
+    print(format!("{value:#}\n").as_bytes())
+}
+
+/// Renders help for standard output: with its styles on a terminal, unless `NO_COLOR` is set.
+pub fn styled(help: &clap::builder::StyledStr) -> String {
+    let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    if stdout_is_terminal() && !plain { help.ansi().to_string() } else { help.to_string() }
+}
+
+/// Prints a failure on standard error.
+pub fn report(failure: &Failure) {
+    let mut lines = Vec::new();
+    // Writing to a vector cannot fail.
+    failure.report(&mut lines).ok();
+    say(&String::from_utf8_lossy(&lines));
+}
+
 /// Tells the person something that is not what was asked for: on standard error, as
 /// `mima: note`. That nobody may be reading is no failure.
 pub fn note(message: &str) {

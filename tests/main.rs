@@ -1,2 +1,25 @@
 //! All tests that run the real binary, and those of the library that need files.
+//!
+//! One binary, so that it links once. `common` is the frame: [`common::world`] is a machine
+//! of one's own, [`common::pty`] a terminal to type on, [`common::scenario`] a session written
+//! down, [`common::strace`] a kernel that fails on demand. Tests named `t_f1_…` show row F1 of
+//! the threat table. A missing tool is a failure under `MIMA_TEST_REQUIRE=all`, else a visible
+//! skip.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    clippy::missing_panics_doc,
+    reason = "a test may fail by panicking, and its files are its own"
+)]
+
+mod common;
 mod config;
+mod frame;
+mod frame_pty;
+mod frame_strace;

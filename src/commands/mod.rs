@@ -1,4 +1,62 @@
-//! stub
-pub fn main() -> std::process::ExitCode {
-    std::process::ExitCode::SUCCESS
+//! The verbs, one file each; and the one place that turns their outcome into an exit status.
+
+mod completions;
+mod env;
+mod group;
+mod man;
+mod run;
+mod secret;
+mod set;
+mod usage;
+mod vault;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::cli::{Cli, Verb};
+use crate::error::Result;
+use crate::flow::Mima;
+use crate::paths::Paths;
+use crate::prompt::Prompter;
+use crate::{sys, term};
+
+/// What mima's own failures exit with.
+const FAILED: u8 = 1;
+/// The same under `run`, as env(1), so that a caller can tell them from the command's.
+const RUN_FAILED: u8 = 125;
+
+/// Parses the command line, runs the verb, prints a failure, and returns the exit status.
+pub fn main() -> ExitCode {
+    sys::process::protect_memory();
+    let (outcome, own) = match Cli::try_parse() {
+        Ok(cli) => {
+            let own = if matches!(cli.verb, Verb::Run(_)) { RUN_FAILED } else { FAILED };
+            (dispatch(cli), own)
+        }
+        Err(error) => usage::explain(&error, std::env::args_os()),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            term::report(&failure);
+            ExitCode::from(failure.exit_code(own))
+        }
+    }
+}
+
+fn dispatch(cli: Cli) -> Result<()> {
+    let mima = |may_ask| -> Result<Mima> {
+        Ok(Mima::new(Paths::from_env(cli.as_root)?, Prompter::from_env(may_ask)))
+    };
+    match cli.verb {
+        Verb::Set(args) => set::run(&mima(true)?, &args),
+        Verb::Secret(verb) => secret::run(&mima(true)?, &verb),
+        Verb::Group(verb) => group::run(&mima(true)?, &verb),
+        Verb::Run(args) => run::run(&mima(!args.no_prompt)?, &args),
+        Verb::Env(args) => env::run(&mima(!args.no_prompt)?, &args),
+        Verb::Vault(verb) => vault::run(&mima(true)?, &verb),
+        Verb::Completions(args) => completions::run(&args),
+        Verb::Man => man::run(),
+    }
 }

@@ -31,8 +31,8 @@ const STEERING: &[&str] = &[
     "ZDOTDIR",
 ];
 
-/// Prefixes of such variables.
-const STEERING_PREFIXES: &[&str] = &["BASH_FUNC_", "MIMA_", "__MIMA_"];
+/// How the names of mima's own variables start.
+pub const OWN_PREFIXES: [&str; 2] = ["MIMA_", "__MIMA_"];
 
 macro_rules! name {
     ($(#[$doc:meta])* $type:ident, $what:literal, $rule:literal, $max:literal, $first:expr, $rest:expr) => {
@@ -108,9 +108,14 @@ impl VarName {
         Ok(name)
     }
 
+    /// Tells whether the variable is one of mima's own.
+    pub fn is_own(&self) -> bool {
+        OWN_PREFIXES.iter().any(|prefix| self.0.starts_with(prefix))
+    }
+
     /// Tells whether the variable steers the shell or mima itself.
     pub fn is_steering(&self) -> bool {
-        STEERING.contains(&self.as_str()) || STEERING_PREFIXES.iter().any(|p| self.0.starts_with(p))
+        STEERING.contains(&self.as_str()) || self.0.starts_with("BASH_FUNC_") || self.is_own()
     }
 }
 

@@ -1,1 +1,82 @@
-//! stub
+//! From a command line to what it needs: files found and parsed, groups resolved, the store
+//! opened, presence asked for.
+
+mod command;
+mod edit;
+mod value;
+mod wanted;
+
+pub use command::{Found, find};
+pub use edit::Target;
+pub use value::{Source, read_value};
+pub use wanted::Wanted;
+
+use crate::config::parse::parse;
+use crate::config::user::UserFile;
+use crate::error::Result;
+use crate::fs;
+use crate::paths::Paths;
+use crate::prompt::{Prompter, Reason};
+use crate::store::Store;
+use crate::store::vault::{Vault, Wrap};
+use crate::term;
+
+/// How large a configuration file may be, in bytes. (threat A12)
+const LARGEST_FILE: u64 = 256 << 10;
+
+/// What every verb starts from: where things are, and how to ask.
+pub struct Mima {
+    paths: Paths,
+    prompter: Prompter,
+}
+
+impl Mima {
+    /// Finds the places. Nothing is created or asked.
+    pub fn new(paths: Paths, prompter: Prompter) -> Self {
+        Self { paths, prompter }
+    }
+
+    /// Where mima's files are.
+    pub fn paths(&self) -> &Paths {
+        &self.paths
+    }
+
+    /// How to ask.
+    pub fn prompter(&self) -> &Prompter {
+        &self.prompter
+    }
+
+    /// Reads and parses the user file; the empty one if there is none.
+    pub fn user_file(&self) -> Result<UserFile> {
+        let path = self.paths.user_file();
+        let bytes = fs::read_capped(path, LARGEST_FILE)?;
+        if bytes.is_some() {
+            fs::check_not_forged(path)?;
+        }
+        parse(&bytes.unwrap_or_default(), &term::path(path))
+    }
+
+    /// Opens the store that the user file names.
+    pub fn store(&self) -> Result<Box<dyn Store>> {
+        // The user file accepts no other store yet, so reading it is enough of a check.
+        self.user_file()?;
+        Ok(Box::new(self.vault()))
+    }
+
+    /// Opens the store, and makes the vault if it is the store and there is none yet. That
+    /// asks for a new passphrase.
+    pub fn store_to_write(&self, reason: &Reason) -> Result<Box<dyn Store>> {
+        let store = self.store()?;
+        let vault = self.vault();
+        if !vault.exists()? {
+            term::note("there is no vault yet, so this makes one: choose its passphrase");
+            vault.init(&Wrap::Passphrase, reason)?;
+        }
+        Ok(store)
+    }
+
+    /// The embedded store, for the verbs that are about it.
+    pub fn vault(&self) -> Vault {
+        Vault::new(&self.paths, self.prompter.clone())
+    }
+}

@@ -1,1 +1,3 @@
-//! stub
+//! What shells read: quoting, for each of them.
+
+pub mod quote;

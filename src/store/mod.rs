@@ -11,6 +11,9 @@ use crate::error::Result;
 use crate::prompt::Reason;
 use crate::secret::Secret;
 
+/// How large a value may be, in bytes.
+pub const LARGEST_VALUE: u64 = 1 << 20;
+
 /// A place that keeps secrets by name.
 pub trait Store {
     /// Stores `value` under `name`, replacing what was there. Never asks for presence.

@@ -2,5 +2,8 @@
 
 #![expect(unsafe_code, reason = "this module is where unsafe code lives")]
 
+pub mod ancestors;
+pub mod exec;
 pub mod process;
+pub mod signals;
 pub mod startup;

@@ -1,10 +1,12 @@
 //! The user and the process, as libc and the kernel know them.
-#![allow(unsafe_code, reason = "libc calls")]
 
 use std::ffi::{CStr, OsStr};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
+use std::sync::OnceLock;
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// Returns the user's home directory as the user database has it, if it is absolute.
 ///
@@ -29,4 +31,54 @@ pub fn home_of_user() -> io::Result<Option<PathBuf>> {
     // SAFETY: getpwuid_r succeeded, so pw_dir is a C string inside `buffer`.
     let dir = unsafe { CStr::from_ptr(entry.pw_dir) };
     Ok(Some(PathBuf::from(OsStr::from_bytes(dir.to_bytes()))).filter(|dir| dir.is_absolute()))
+}
+
+/// The limit on core dumps that mima was started with.
+static CORE_LIMIT: OnceLock<Rlimit> = OnceLock::new();
+
+/// Keeps the memory of this process out of core dumps, and out of reach of other processes
+/// of the same user. To be called before the first secret is read. (threat I2)
+pub fn protect_memory() {
+    let before = *CORE_LIMIT.get_or_init(|| getrlimit(Resource::Core));
+    // The hard limit stays: it could not be put back. Where either call is refused there is
+    // nothing better to do, and no reason to deny the user their secrets.
+    setrlimit(Resource::Core, Rlimit { current: Some(0), ..before }).ok();
+    #[cfg(target_os = "linux")]
+    rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable).ok();
+}
+
+/// Puts the limit on core dumps back, for the program that mima becomes.
+pub(super) fn restore_core_limit() {
+    if let Some(before) = CORE_LIMIT.get() {
+        // It only raises the soft limit up to the hard one, which is always allowed.
+        setrlimit(Resource::Core, *before).ok();
+    }
+}
+
+/// What execve(2) takes at most, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ExecLimits {
+    /// One string of the arguments or the environment, without its final NUL.
+    pub string: usize,
+    /// All strings with their final NULs, and the pointers to them.
+    pub total: usize,
+}
+
+/// Returns what execve(2) takes at most, here and now.
+#[cfg(not(target_os = "macos"))]
+pub fn exec_limits() -> ExecLimits {
+    // Linux, fs/exec.c: a quarter of the stack, at most 6 MiB, at least 128 KiB; one string
+    // takes at most 32 pages.
+    let stack = getrlimit(Resource::Stack).current.unwrap_or(u64::MAX);
+    let total = (stack / 4).clamp(128 << 10, 6 << 20);
+    ExecLimits {
+        string: 32 * rustix::param::page_size() - 1,
+        total: usize::try_from(total).unwrap_or(usize::MAX),
+    }
+}
+
+/// Returns what execve(2) takes at most: ARG_MAX, for a string as for all of them.
+#[cfg(target_os = "macos")]
+pub fn exec_limits() -> ExecLimits {
+    ExecLimits { string: 1 << 20, total: 1 << 20 }
 }

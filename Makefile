@@ -1,0 +1,48 @@
+# Every task of the project; `make` alone lists them.
+.DEFAULT_GOAL := help
+.PHONY: help demo test check install uninstall bench bless
+
+PREFIX ?= $(HOME)/.local
+# How many crates mima may pull in, on all systems together.
+DEPS_CAP := 180
+# Crates that compile C, or that mima must never need.
+DEPS_BANNED := cc cmake openssl-sys tokio async-std reqwest hyper
+
+help: ## List the tasks
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
+
+demo: ## Build mima and watch a secret reach exactly one process
+	@cargo build --release --locked
+	@sh tests/tools/demo.sh target/release/mima
+
+test: ## Install what the tests need, and run them all
+	@sh tests/tools/install.sh
+	MIMA_TEST_REQUIRE=all cargo test --locked
+
+check: ## Formatting, lints, documentation, dependency rules
+	cargo fmt --check
+	cargo clippy --locked --all-targets -- -D warnings
+	RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps --document-private-items
+	@sh tests/tools/dependencies.sh $(DEPS_CAP) $(DEPS_BANNED)
+
+install: ## Install the binary, manual page and completions under PREFIX (~/.local)
+	cargo build --release --locked
+	install -d '$(PREFIX)/bin' '$(PREFIX)/share/man/man1' \
+	  '$(PREFIX)/share/bash-completion/completions' \
+	  '$(PREFIX)/share/zsh/site-functions' '$(PREFIX)/share/fish/vendor_completions.d'
+	install -m 755 target/release/mima '$(PREFIX)/bin/mima'
+	target/release/mima man > '$(PREFIX)/share/man/man1/mima.1'
+	target/release/mima completions bash > '$(PREFIX)/share/bash-completion/completions/mima'
+	target/release/mima completions zsh > '$(PREFIX)/share/zsh/site-functions/_mima'
+	target/release/mima completions fish > '$(PREFIX)/share/fish/vendor_completions.d/mima.fish'
+
+uninstall: ## Take away what `make install` put there
+	rm -f '$(PREFIX)/bin/mima' '$(PREFIX)/share/man/man1/mima.1' \
+	  '$(PREFIX)/share/bash-completion/completions/mima' \
+	  '$(PREFIX)/share/zsh/site-functions/_mima' '$(PREFIX)/share/fish/vendor_completions.d/mima.fish'
+
+bench: ## Measure, as ratios against bare programs in the same run
+	cargo bench --locked
+
+bless: ## Write what mima prints now into the scenarios; read the diff
+	MIMA_BLESS=1 cargo test --locked scenario

@@ -1,0 +1,113 @@
+//! `mima group`: link, unlink, rm, list.
+
+use std::collections::BTreeSet;
+use std::fmt::Write;
+
+use crate::cli::{Group as Verb, GroupLink, GroupList};
+use crate::config::edit::Edit;
+use crate::config::names::{GroupName, SecretName, VarName, nearest};
+use crate::error::Result;
+use crate::flow::{Mima, Target};
+use crate::term;
+
+pub(super) fn run(mima: &Mima, verb: &Verb) -> Result<()> {
+    match verb {
+        Verb::Link(args) => link(mima, args),
+        Verb::Unlink(args) => {
+            let group = GroupName::parse(&args.group)?;
+            let var = VarName::parse(&args.var)?;
+            let edit = Edit::Unlink { group: group.clone(), var: var.clone() };
+            let (path, edited) = mima.edit(target(args.project), &edit)?;
+            term::note(&format!("{group} no longer sets {var}, says {}", term::path(&path)));
+            if let Some(secret) = edited.previous {
+                term::hint(&format!("the secret {secret} stays: mima secret rm {secret}"));
+            }
+            Ok(())
+        }
+        Verb::Rm(args) => {
+            let group = GroupName::parse(&args.group)?;
+            let edit = Edit::RemoveGroup { group: group.clone() };
+            let (path, _) = mima.edit(target(args.project), &edit)?;
+            term::note(&format!("removed group {group} from {}", term::path(&path)));
+            term::hint("its secrets stay: mima secret list");
+            Ok(())
+        }
+        Verb::List(args) => list(mima, args),
+    }
+}
+
+fn target(project: bool) -> Target {
+    if project { Target::Project } else { Target::User }
+}
+
+fn link(mima: &Mima, args: &GroupLink) -> Result<()> {
+    let group = GroupName::parse(&args.group)?;
+    let var = VarName::parse_settable(&args.var)?;
+    let secret = SecretName::parse(&args.secret)?;
+    let edit = Edit::Link { group: group.clone(), var: var.clone(), secret: secret.clone() };
+    let (path, edited) = mima.edit(target(args.project), &edit)?;
+    let path = term::path(&path);
+    match edited.previous {
+        Some(previous) if previous != secret => {
+            term::note(&format!("{group} sets {var} from {secret}, no longer from {previous}, says {path}"));
+        }
+        _ => term::note(&format!("{group} sets {var} from {secret}, says {path}")),
+    }
+    // A link may come before its secret, but a typing mistake should not wait for `run`.
+    let names = mima.store()?.names()?;
+    if !names.contains(&secret) {
+        term::note(&format!("there is no secret {secret} yet"));
+        match nearest(secret.as_str(), names.iter().map(SecretName::as_str)) {
+            Some(near) => term::hint(&format!("did you mean {near}? else: mima secret add {secret}")),
+            None => term::hint(&format!("mima secret add {secret}")),
+        }
+    }
+    Ok(())
+}
+
+fn list(mima: &Mima, args: &GroupList) -> Result<()> {
+    let groups = mima.user_file()?.groups;
+    let names: BTreeSet<_> = mima.store()?.names()?.into_iter().collect();
+    let wanted = match &args.group {
+        Some(group) => {
+            let group = GroupName::parse(group)?;
+            let found: Vec<_> = groups.iter().filter(|(name, _)| **name == group).collect();
+            if found.is_empty() {
+                return Err(groups.no_group(&group));
+            }
+            found
+        }
+        None => groups.iter().collect(),
+    };
+    if args.json {
+        let rows: Vec<_> = wanted
+            .iter()
+            .flat_map(|(group, links)| {
+                links.iter().map(|(var, secret)| {
+                    serde_json::json!({
+                        "group": group.as_str(),
+                        "variable": var.as_str(),
+                        "secret": secret.as_str(),
+                        "missing": !names.contains(secret),
+                    })
+                })
+            })
+            .collect();
+        return term::print_json(&serde_json::json!(rows));
+    }
+    if wanted.is_empty() {
+        term::note("there are no groups yet");
+        term::hint("mima set GROUP VAR");
+    }
+    let mut text = String::new();
+    for (group, links) in wanted {
+        let width = links.iter().map(|(var, _)| var.as_str().len()).max().unwrap_or(0);
+        // Writing to a string cannot fail.
+        writeln!(text, "{group}").ok();
+        for (var, secret) in links {
+            let mark = if names.contains(secret) { "" } else { "  (no such secret)" };
+            writeln!(text, "  {:width$}  {secret}{mark}", var.as_str()).ok();
+        }
+    }
+    term::print(text.as_bytes())
+}

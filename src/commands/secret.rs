@@ -1,0 +1,188 @@
+//! `mima secret`: add, list, get, rm, rename.
+
+use std::ffi::OsStr;
+use std::io::IsTerminal;
+
+use crate::cli::{self, Secret as Verb, SecretAdd, SecretGet, SecretRename};
+use crate::config::names::{SecretName, VarName, case_clash, nearest};
+use crate::error::{Failure, Kind, Result};
+use crate::flow::{Mima, Source, read_value};
+use crate::prompt::Reason;
+use crate::shell::quote;
+use crate::store::Store;
+use crate::term;
+
+pub(super) fn run(mima: &Mima, verb: &Verb) -> Result<()> {
+    match verb {
+        Verb::Add(args) => add(mima, args),
+        Verb::List(args) => list(mima, args.json),
+        Verb::Get(args) => get(mima, args),
+        Verb::Rm(args) => rm(mima, &args.name),
+        Verb::Rename(args) => rename(mima, args),
+    }
+}
+
+fn add(mima: &Mima, args: &SecretAdd) -> Result<()> {
+    let name = SecretName::parse(&args.name)?;
+    if args.value.is_some() {
+        term::note("a value on the command line stays in the shell's history, and every process can see it");
+        term::hint(&format!("leave it out, and be asked: mima secret add {name}"));
+    }
+    let doing = format!("mima secret add {name}");
+    store(mima, &name, &source(args.value.as_deref(), &args.source), &args.source, &doing)?;
+    term::note(&format!("stored {name}"));
+    Ok(())
+}
+
+/// Says where a value comes from, by the flags of `add` and `set`.
+pub(super) fn source<'a>(inline: Option<&'a OsStr>, flags: &'a cli::Source) -> Source<'a> {
+    match (inline, &flags.from_file) {
+        (Some(value), _) => Source::Inline(value),
+        (None, Some(path)) => Source::File(path),
+        (None, None) => Source::Input,
+    }
+}
+
+/// Stores a value under `name`: checks that it may be replaced, gets it, makes the vault if
+/// there is none.
+pub(super) fn store(
+    mima: &Mima,
+    name: &SecretName,
+    source: &Source<'_>,
+    flags: &cli::Source,
+    doing: &str,
+) -> Result<()> {
+    let names = mima.store()?.names()?;
+    if names.contains(name) {
+        may_replace(mima, name, flags.force)?;
+    }
+    refuse_case_clash(name, &names)?;
+    let reason = Reason::new(doing);
+    let label = format!("Value of {name}");
+    let value = read_value(source, flags.raw, mima.prompter(), &reason, &label)?;
+    if value.is_empty() {
+        term::note(&format!("the value of {name} is empty"));
+    }
+    mima.store_to_write(&reason)?.put(name, &value)
+}
+
+fn may_replace(mima: &Mima, name: &SecretName, force: bool) -> Result<()> {
+    let question = format!("There is a secret {name} already. Replace it?");
+    if force || (std::io::stdin().is_terminal() && mima.prompter().confirm(&question)?) {
+        return Ok(());
+    }
+    Err(Failure::new(Kind::Refused, format!("there is a secret {name} already, and it stays as it is"))
+        .hint("add --force to replace it"))
+}
+
+fn refuse_case_clash(name: &SecretName, names: &[SecretName]) -> Result<()> {
+    match case_clash(name.as_str(), names.iter().map(SecretName::as_str)) {
+        Some(other) => Err(Failure::new(
+            Kind::Usage,
+            format!("`{name}` differs from the secret `{other}` only in case"),
+        )
+        .hint("choose another name, or use that one")),
+        None => Ok(()),
+    }
+}
+
+fn list(mima: &Mima, json: bool) -> Result<()> {
+    let names = mima.store()?.names()?;
+    if json {
+        let names: Vec<_> = names.iter().map(SecretName::as_str).collect();
+        return term::print_json(&serde_json::json!(names));
+    }
+    if names.is_empty() {
+        term::note("there are no secrets yet");
+        term::hint("mima set GROUP VAR");
+    }
+    let lines: String = names.iter().map(|name| format!("{name}\n")).collect();
+    term::print(lines.as_bytes())
+}
+
+fn get(mima: &Mima, args: &SecretGet) -> Result<()> {
+    let name = SecretName::parse(&args.name)?;
+    let var = match &args.var {
+        Some(var) => VarName::parse(var)?,
+        None => variable_for(&name)?,
+    };
+    let store = mima.store()?;
+    must_exist(&name, &*store)?;
+    let reason = Reason::new(format!("mima secret get {name}: standard output"));
+    let value = store.unlock(&reason)?.get(&name)?;
+    term::note(&format!("the value of {name} is on standard output, in the clear"));
+    if args.export {
+        term::print(format!("export {var}=").as_bytes())?;
+        term::print(&quote::posix(value.expose()))?;
+        return term::print(b"\n");
+    }
+    term::print(value.expose())?;
+    // A program gets the bytes; a person gets the prompt on a line of its own.
+    if term::stdout_is_terminal() { term::print(b"\n") } else { Ok(()) }
+}
+
+/// Makes a variable's name of a secret's: `dev-db` becomes `DEV_DB`.
+fn variable_for(name: &SecretName) -> Result<VarName> {
+    let upper: String = name
+        .as_str()
+        .chars()
+        .map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' })
+        .collect();
+    let digit_first = upper.starts_with(|c: char| c.is_ascii_digit());
+    VarName::parse(&if digit_first { format!("_{upper}") } else { upper })
+}
+
+fn must_exist(name: &SecretName, store: &dyn Store) -> Result<()> {
+    let names = store.names()?;
+    if names.contains(name) {
+        return Ok(());
+    }
+    Err(no_such_secret(name, &names))
+}
+
+fn no_such_secret(name: &SecretName, names: &[SecretName]) -> Failure {
+    let failure = Failure::new(Kind::NotFound, format!("there is no secret `{name}`"));
+    match nearest(name.as_str(), names.iter().map(SecretName::as_str)) {
+        Some(near) => failure.hint(format!("did you mean {near}?")),
+        None => failure.hint("mima secret list"),
+    }
+}
+
+fn rm(mima: &Mima, name: &str) -> Result<()> {
+    let name = SecretName::parse(name)?;
+    let store = mima.store()?;
+    must_exist(&name, &*store)?;
+    store.remove(&name)?;
+    term::note(&format!("removed {name}"));
+    for (group, var) in mima.user_file()?.groups.who_uses(&name) {
+        term::note(&format!("group {group} still sets {var} from it"));
+        term::hint(&format!("mima group unlink {group} {var}"));
+    }
+    Ok(())
+}
+
+/// Renames by storing the value anew: a vault file is bound to its name. If that is cut
+/// short both names are there, and the value is not lost.
+fn rename(mima: &Mima, args: &SecretRename) -> Result<()> {
+    let old = SecretName::parse(&args.old)?;
+    let new = SecretName::parse(&args.new)?;
+    let store = mima.store()?;
+    must_exist(&old, &*store)?;
+    let mut others = store.names()?;
+    if others.contains(&new) {
+        return Err(Failure::new(Kind::Refused, format!("there is a secret `{new}` already"))
+            .hint(format!("mima secret rm {new}")));
+    }
+    others.retain(|name| *name != old);
+    refuse_case_clash(&new, &others)?;
+    let reason = Reason::new(format!("mima secret rename {old} {new}"));
+    let value = store.unlock(&reason)?.get(&old)?;
+    store.put(&new, &value)?;
+    store.remove(&old)?;
+    term::note(&format!("renamed {old} to {new}"));
+    for (group, var) in mima.user_file()?.groups.who_uses(&old) {
+        term::note(&format!("group {group} still sets {var} from {old}"));
+        term::hint(&format!("mima group link {group} {var} {new}"));
+    }
+    Ok(())
+}

@@ -1,0 +1,30 @@
+//! `mima set`: stores a value as `GROUP.VAR` and links it.
+
+use crate::cli::Set;
+use crate::commands::secret;
+use crate::config::edit::Edit;
+use crate::config::names::{GroupName, SecretName, VarName};
+use crate::error::Result;
+use crate::flow::{Mima, Target};
+use crate::term;
+
+pub(super) fn run(mima: &Mima, args: &Set) -> Result<()> {
+    let group = GroupName::parse(&args.group)?;
+    let var = VarName::parse_settable(&args.var)?;
+    let name = SecretName::parse(&format!("{group}.{var}"))?;
+    let edit = Edit::Link { group: group.clone(), var: var.clone(), secret: name.clone() };
+    // A file that cannot be edited is found before a value has been typed.
+    mima.try_edit(Target::User, &edit)?;
+    let doing = format!("mima set {group} {var}");
+    secret::store(mima, &name, &secret::source(None, &args.source), &args.source, &doing)?;
+    let (path, edited) = mima.edit(Target::User, &edit)?;
+    let path = term::path(&path);
+    match edited.previous {
+        Some(previous) if previous != name => {
+            term::note(&format!("stored {name}; {group} sets {var} from it (before: {previous})"));
+        }
+        _ => term::note(&format!("stored {name}; {group} sets {var} from it, says {path}")),
+    }
+    term::hint(&format!("mima run {group} -- CMD"));
+    Ok(())
+}

@@ -1,0 +1,92 @@
+//! A command line that clap refused, explained in mima's words.
+//!
+//! clap's own messages repeat the arguments, one of which may be a secret. (threat I8)
+
+use std::ffi::OsString;
+
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+
+use super::{FAILED, RUN_FAILED};
+use crate::error::{Failure, Kind, Result};
+use crate::term;
+
+/// Prints help or the version, or says what is wrong; with the status for mima's own failures
+/// under the verb that was meant.
+pub(super) fn explain(
+    error: &clap::Error,
+    args: impl Iterator<Item = OsString>,
+) -> (Result<()>, u8) {
+    let verb = args.skip(1).find(|arg| !arg.to_string_lossy().starts_with('-'));
+    let own = if verb.is_some_and(|verb| verb == "run") { RUN_FAILED } else { FAILED };
+    let outcome = match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
+            term::print(term::styled(&error.render()).as_bytes())
+        }
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            term::say(&error.render().to_string());
+            Err(Failure::new(Kind::Usage, "say what to do"))
+        }
+        kind => Err(failure(kind, error)),
+    };
+    (outcome, own)
+}
+
+fn failure(kind: ErrorKind, error: &clap::Error) -> Failure {
+    let about = |kind| error.get(kind).map(words).unwrap_or_default();
+    let message = match kind {
+        ErrorKind::UnknownArgument => match flag(&about(ContextKind::InvalidArg)) {
+            Some(flag) => format!("there is no flag `{flag}` here"),
+            None => "there are too many arguments".to_owned(),
+        },
+        ErrorKind::InvalidSubcommand => {
+            format!("there is no verb `{}`", about(ContextKind::InvalidSubcommand))
+        }
+        ErrorKind::MissingSubcommand => "a verb is missing".to_owned(),
+        ErrorKind::MissingRequiredArgument => {
+            format!("missing: {}", about(ContextKind::InvalidArg))
+        }
+        ErrorKind::ArgumentConflict => format!(
+            "{} cannot be used together with {}",
+            about(ContextKind::InvalidArg),
+            about(ContextKind::PriorArg)
+        ),
+        ErrorKind::InvalidValue => {
+            let one_of = about(ContextKind::ValidValue);
+            let flag = about(ContextKind::InvalidArg);
+            if one_of.is_empty() {
+                format!("{flag} needs a value")
+            } else {
+                format!("{flag} is one of {one_of}")
+            }
+        }
+        _ => "the command line makes no sense".to_owned(),
+    };
+    let failure = Failure::new(Kind::Usage, message);
+    let failure = match about(ContextKind::SuggestedSubcommand) {
+        near if near.is_empty() => failure,
+        near => failure.hint(format!("did you mean {near}?")),
+    };
+    match about(ContextKind::Usage).trim() {
+        "" => failure.hint("mima --help"),
+        usage => failure.hint(usage.replacen("Usage:", "usage:", 1)),
+    }
+}
+
+/// Takes the name of a flag, without the value that may hang on it.
+fn flag(argument: &str) -> Option<&str> {
+    let name = argument.split('=').next()?;
+    name.starts_with("--").then_some(name).or_else(|| {
+        // Of `-xVALUE` only the letter is a flag.
+        let end = argument.char_indices().nth(2).map_or(argument.len(), |(at, _)| at);
+        argument.starts_with('-').then(|| argument.get(..end)).flatten()
+    })
+}
+
+fn words(value: &ContextValue) -> String {
+    match value {
+        ContextValue::String(text) => text.clone(),
+        ContextValue::Strings(list) => list.join(", "),
+        ContextValue::StyledStr(text) => text.to_string(),
+        _ => String::new(),
+    }
+}

@@ -1,0 +1,115 @@
+//! Finding a command as env(1) does, and becoming it.
+
+use std::ffi::{CString, OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::Access;
+
+use crate::env::{Environment, check_size};
+use crate::error::{Context, Failure, Kind, Result};
+use crate::{sys, term};
+
+/// Where to look if the child has no PATH, as execvp(3).
+const DEFAULT_PATH: &str = "/bin:/usr/bin";
+
+/// A command that was found.
+pub struct Found {
+    path: PathBuf,
+    argv: Vec<OsString>,
+}
+
+/// Finds the program of `argv` by `path`, the child's PATH. A name with a `/` is a path.
+///
+/// Only absolute elements of PATH count: with `.` or an empty one, the directory one stands
+/// in would decide what gets the secrets. (threat F7)
+pub fn find(argv: &[OsString], path: Option<&OsStr>) -> Result<Found> {
+    let name = argv.first().map_or(OsStr::new(""), OsString::as_os_str);
+    let found = |path| Found { path, argv: argv.to_vec() };
+    if name.as_bytes().contains(&b'/') {
+        let path = PathBuf::from(name);
+        return match look_at(&path) {
+            Look::Executable => Ok(found(path)),
+            Look::NotExecutable => Err(not_executable(name)),
+            Look::Absent => Err(not_found(name)),
+        };
+    }
+    let mut denied = false;
+    for dir in std::env::split_paths(path.unwrap_or(OsStr::new(DEFAULT_PATH))) {
+        if name.is_empty() || !dir.is_absolute() {
+            continue;
+        }
+        let candidate = dir.join(name);
+        match look_at(&candidate) {
+            Look::Executable => return Ok(found(candidate)),
+            Look::NotExecutable => denied = true,
+            Look::Absent => {}
+        }
+    }
+    Err(if denied { not_executable(name) } else { not_found(name) })
+}
+
+enum Look {
+    Executable,
+    NotExecutable,
+    Absent,
+}
+
+fn look_at(path: &Path) -> Look {
+    match std::fs::metadata(path) {
+        Ok(meta) if meta.is_file() && rustix::fs::access(path, Access::EXEC_OK).is_ok() => {
+            Look::Executable
+        }
+        Ok(_) => Look::NotExecutable,
+        Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => Look::NotExecutable,
+        Err(_) => Look::Absent,
+    }
+}
+
+fn shown(name: &OsStr) -> String {
+    term::sanitize(&name.to_string_lossy())
+}
+
+fn not_found(name: &OsStr) -> Failure {
+    Failure::new(Kind::NoCommand, format!("could not find the command `{}`", shown(name)))
+}
+
+fn not_executable(name: &OsStr) -> Failure {
+    Failure::new(Kind::CannotExecute, format!("`{}` is not executable", shown(name)))
+}
+
+impl Found {
+    /// Becomes the command, with exactly `environment`. Returns only a failure.
+    pub fn exec(&self, environment: &Environment) -> Result<std::convert::Infallible> {
+        let path = to_c(self.path.as_os_str())?;
+        let argv = self.argv.iter().map(|arg| to_c(arg)).collect::<Result<Vec<_>>>()?;
+        let argv: Vec<_> = argv.iter().map(CString::as_c_str).collect();
+        let mut sizes = vec![path.count_bytes()];
+        sizes.extend(argv.iter().map(|arg| arg.count_bytes()));
+        check_size(environment, &sizes, sys::process::exec_limits())?;
+        let error = sys::exec::execve(&path, &argv, &environment.as_c_strings()?);
+        Err(self.describe(&error))
+    }
+
+    fn describe(&self, error: &std::io::Error) -> Failure {
+        let name = term::path(&self.path);
+        match error.kind() {
+            std::io::ErrorKind::NotFound => Failure::new(
+                Kind::NoCommand,
+                format!("could not run {name}: its interpreter does not exist"),
+            ),
+            std::io::ErrorKind::ArgumentListTooLong => Failure::failed(format!(
+                "could not run {name}: the environment and arguments are too large"
+            ))
+            .hint("use fewer groups, or --scrub; the limit grows with `ulimit -s`"),
+            _ => Failure::new(Kind::CannotExecute, crate::error::describe(error))
+                .context(format!("could not run {name}")),
+        }
+    }
+}
+
+fn to_c(text: &OsStr) -> Result<CString> {
+    CString::new(text.as_bytes())
+        .map_err(std::io::Error::from)
+        .context("could not pass an argument on")
+}

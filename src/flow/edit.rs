@@ -1,0 +1,95 @@
+//! Changing the `groups:` of a configuration file, in place.
+
+use std::path::{Path, PathBuf};
+
+use super::{LARGEST_FILE, Mima};
+use crate::config::edit::{Edit, Edited, apply};
+use crate::config::parse::parse;
+use crate::config::project::ProjectFile;
+use crate::config::user::UserFile;
+use crate::error::{Context, Failure, Kind, Result};
+use crate::fs::{self, Lock};
+use crate::term;
+
+/// The name of a project file.
+const PROJECT_FILE: &str = ".mima.yaml";
+
+/// Which file an edit is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// `~/.mima.yaml`.
+    User,
+    /// The nearest `.mima.yaml`, from the working directory upwards.
+    Project,
+}
+
+impl Mima {
+    /// Tells what `edit` would do, without doing it: a file that cannot be edited is better
+    /// found before a person has typed a value.
+    pub fn try_edit(&self, target: Target, edit: &Edit) -> Result<Edited> {
+        let path = self.file_of(target)?;
+        let bytes = fs::read_capped(&path, LARGEST_FILE)?.unwrap_or_default();
+        if target == Target::User && !bytes.is_empty() {
+            fs::check_not_forged(&path)?;
+        }
+        validate(target, &bytes, &path)?;
+        apply(&bytes, edit, &term::path(&path))
+    }
+
+    /// Makes `edit` in the file, under the lock, atomically. Returns the file's path for
+    /// messages, and what the variable was linked to before.
+    pub fn edit(&self, target: Target, edit: &Edit) -> Result<(PathBuf, Edited)> {
+        let path = self.file_of(target)?;
+        fs::private_dir(self.paths().data())?;
+        let _lock = Lock::acquire(&self.paths().lock())?;
+        let edited = self.try_edit(target, edit)?;
+        // Not through the link's own directory: a dotfiles repository keeps its file.
+        let real = resolve_link(&path)?;
+        let before = fs::read_capped(&real, LARGEST_FILE)?;
+        if before.as_ref() != Some(&edited.bytes) {
+            match target {
+                Target::User => fs::write_atomic(&real, &edited.bytes)?,
+                Target::Project => fs::write_atomic_keeping_mode(&real, &edited.bytes)?,
+            }
+        }
+        Ok((path, edited))
+    }
+
+    fn file_of(&self, target: Target) -> Result<PathBuf> {
+        match target {
+            Target::User => Ok(self.paths().user_file().to_owned()),
+            Target::Project => self.nearest_project_file(),
+        }
+    }
+
+    /// Finds the nearest project file. The user file is never one, even from `$HOME`.
+    fn nearest_project_file(&self) -> Result<PathBuf> {
+        let here = std::env::current_dir().context("could not find the working directory")?;
+        here.ancestors()
+            .map(|dir| dir.join(PROJECT_FILE))
+            .find(|file| file != self.paths().user_file() && file.is_file())
+            .ok_or_else(|| {
+                Failure::new(
+                    Kind::NotFound,
+                    format!("there is no {PROJECT_FILE} in {} or above", term::path(&here)),
+                )
+                .hint(format!("touch {PROJECT_FILE}"))
+            })
+    }
+}
+
+fn validate(target: Target, bytes: &[u8], path: &Path) -> Result<()> {
+    let label = term::path(path);
+    match target {
+        Target::User => parse::<UserFile>(bytes, &label).map(drop),
+        Target::Project => parse::<ProjectFile>(bytes, &label).map(drop),
+    }
+}
+
+fn resolve_link(path: &Path) -> Result<PathBuf> {
+    if std::fs::symlink_metadata(path).is_ok_and(|meta| meta.is_symlink()) {
+        return std::fs::canonicalize(path)
+            .context(format!("could not follow the link {}", term::path(path)));
+    }
+    Ok(path.to_owned())
+}

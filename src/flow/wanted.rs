@@ -1,0 +1,86 @@
+//! Which secrets are wanted, and getting them: all or nothing.
+
+use super::Mima;
+use crate::config::groups::{Link, parse_list};
+use crate::config::names::{GroupName, SecretName, VarName, nearest};
+use crate::error::{Failure, Kind, Result};
+use crate::prompt::Reason;
+use crate::secret::Secret;
+use crate::store::Store;
+
+/// The groups that a command line names, resolved.
+pub struct Wanted {
+    groups: Vec<GroupName>,
+    links: Vec<Link>,
+}
+
+impl Wanted {
+    /// Resolves `dev,stage`. Asks nothing, unlocks nothing.
+    pub fn resolve(mima: &Mima, list: &str) -> Result<Self> {
+        let groups = parse_list(list)?;
+        let links = mima.user_file()?.groups.resolve(&groups)?;
+        Ok(Self { groups, links })
+    }
+
+    /// The variables that the groups set.
+    pub fn variables(&self) -> impl Iterator<Item = &VarName> {
+        self.links.iter().map(|link| &link.var)
+    }
+
+    /// The groups, as one would type them.
+    pub fn groups(&self) -> String {
+        let names: Vec<_> = self.groups.iter().map(GroupName::as_str).collect();
+        names.join(",")
+    }
+
+    /// Fails if a group names a secret that the store does not have, before anybody is
+    /// asked for a passphrase.
+    pub fn check_exist(&self, store: &dyn Store) -> Result<()> {
+        let names = store.names()?;
+        for link in &self.links {
+            if names.contains(&link.secret) {
+                continue;
+            }
+            let failure = Failure::new(
+                Kind::NotFound,
+                format!(
+                    "group {} sets {} from {}, and there is no such secret",
+                    link.group, link.var, link.secret
+                ),
+            );
+            let failure = match nearest(link.secret.as_str(), names.iter().map(SecretName::as_str))
+            {
+                Some(near) => failure.hint(format!(
+                    "did you mean {near}? mima group link {} {} {near}",
+                    link.group, link.var
+                )),
+                None => failure,
+            };
+            return Err(failure.hint(format!("mima secret add {}", link.secret)));
+        }
+        Ok(())
+    }
+
+    /// Reads all values, after one proof of presence.
+    pub fn read(&self, store: &dyn Store, purpose: &str) -> Result<Vec<(VarName, Secret)>> {
+        if self.links.is_empty() {
+            return Ok(Vec::new());
+        }
+        let unlocked = store.unlock(&Reason::new(self.describe(purpose)))?;
+        self.links
+            .iter()
+            .map(|link| Ok((link.var.clone(), unlocked.get(&link.secret)?)))
+            .collect()
+    }
+
+    /// Says who gets what: `mima run dev: npm test gets DATABASE_URL, STRIPE_KEY`.
+    fn describe(&self, purpose: &str) -> String {
+        const SHOWN: usize = 6;
+        let names: Vec<_> = self.variables().map(VarName::as_str).collect();
+        let mut list = names.iter().take(SHOWN).copied().collect::<Vec<_>>().join(", ");
+        if names.len() > SHOWN {
+            list.push_str(&format!(" and {} more", names.len() - SHOWN));
+        }
+        format!("{purpose} gets {list}")
+    }
+}

@@ -1,0 +1,208 @@
+//! The one place that asks a person something.
+//!
+//! A passphrase comes from the program that `MIMA_ASKPASS` names, else from the terminal,
+//! else there is an error at once. Never from standard input, which may be data, and never
+//! after a wait for somebody who is not there. (threats: J1–J4)
+
+mod askpass;
+mod terminal;
+
+use std::path::{Path, PathBuf};
+
+use zeroize::Zeroizing;
+
+use crate::error::{Failure, Kind, Result};
+use crate::secret::Secret;
+use crate::{sys, term};
+
+use terminal::Terminal;
+
+/// The variable that names a program to ask for passphrases.
+pub const ASKPASS: &str = "MIMA_ASKPASS";
+/// How often to ask for two answers that should agree.
+const TRIES: u32 = 3;
+/// How many processes of the chain are shown.
+const CHAIN: usize = 8;
+
+/// Who asks, and what for: a prompt always shows both.
+pub struct Reason {
+    what: String,
+}
+
+impl Reason {
+    /// `what` says what is being done and with which secrets: `mima run dev: npm test`.
+    pub fn new(what: impl Into<String>) -> Self {
+        Self { what: what.into() }
+    }
+
+    /// Returns what the secrets are wanted for.
+    pub fn what(&self) -> &str {
+        &self.what
+    }
+
+    /// Renders the chain of processes that leads to the question, mima's own verb last.
+    fn headline(&self) -> String {
+        let mut chain = sys::ancestors::names();
+        if chain.len() > CHAIN {
+            let middle = chain.len() - CHAIN + 1;
+            chain.splice(1..=middle, ["…".to_owned()]);
+        }
+        chain.push(self.what.clone());
+        term::sanitize(&chain.join(" › "))
+    }
+}
+
+/// Asks for passphrases, values and yes or no.
+#[derive(Clone, Debug)]
+pub struct Prompter {
+    askpass: Option<PathBuf>,
+    may_ask: bool,
+}
+
+impl Prompter {
+    /// Asks by way of `MIMA_ASKPASS` if that is set, else on the terminal. With `may_ask`
+    /// false every question is refused at once.
+    pub fn from_env(may_ask: bool) -> Self {
+        let askpass = std::env::var_os(ASKPASS).filter(|program| !program.is_empty());
+        Self { askpass: askpass.map(Into::into), may_ask }
+    }
+
+    /// Asks the program at `askpass`, and never on the terminal.
+    pub fn with_askpass(askpass: PathBuf) -> Self {
+        Self { askpass: Some(askpass), may_ask: true }
+    }
+
+    /// Asks for the passphrase that opens something, once. `label` names it: `Passphrase of
+    /// the vault`.
+    pub fn passphrase(&self, reason: &Reason, label: &str) -> Result<Secret> {
+        match self.askpass()? {
+            Some(program) => askpass::ask(program, &format!("{}\n{label}: ", reason.headline())),
+            None => {
+                let mut terminal = open_terminal()?;
+                terminal.write(&format!("{}\n", reason.headline()))?;
+                terminal.ask_hidden(label)
+            }
+        }
+    }
+
+    /// Asks twice for a passphrase that is being chosen; refuses an empty one.
+    pub fn new_passphrase(&self, reason: &Reason, label: &str) -> Result<Secret> {
+        let Some(program) = self.askpass()? else {
+            return ask_twice(&mut open_terminal()?, reason, label, NotEmpty::Must);
+        };
+        let ask = |label: &str| {
+            askpass::ask(program, &format!("{}\n{label}: ", reason.headline()))
+        };
+        let first = ask(label)?;
+        if first.is_empty() {
+            return Err(Failure::new(Kind::Refused, "the passphrase is empty"));
+        }
+        if !agree(&first, &ask(&again(label))?) {
+            return Err(Failure::new(Kind::Refused, "the two passphrases differ"));
+        }
+        Ok(first)
+    }
+
+    /// Asks twice, on the terminal, for a value that is to be stored. An askpass program is
+    /// not asked: it answers with a passphrase, which would then be stored as the value.
+    pub fn value(&self, reason: &Reason, label: &str) -> Result<Secret> {
+        ask_twice(&mut open_terminal()?, reason, label, NotEmpty::May)
+    }
+
+    /// Shows a message on the terminal, from a plugin that waits for a touch.
+    pub fn show(&self, message: &str) -> Result<()> {
+        self.askpass()?;
+        term::note(message);
+        Ok(())
+    }
+
+    /// Asks yes or no on the terminal; anything but yes is no.
+    pub fn confirm(&self, question: &str) -> Result<bool> {
+        if !self.may_ask {
+            return Err(nobody_may_be_asked());
+        }
+        let answer = open_terminal()?.ask_shown(&format!("{question} [y/N] "))?;
+        Ok(matches!(answer.expose().to_ascii_lowercase().as_slice(), b"y" | b"yes"))
+    }
+
+    /// Returns the askpass program, or fails if nobody may be asked at all.
+    fn askpass(&self) -> Result<Option<&Path>> {
+        if !self.may_ask {
+            return Err(nobody_may_be_asked());
+        }
+        match &self.askpass {
+            Some(program) if !program.is_absolute() => {
+                Err(Failure::failed(format!(
+                    "{ASKPASS} is `{}`, which is no absolute path",
+                    term::path(program)
+                ))
+                .hint(format!("set {ASKPASS} to the absolute path of a program")))
+            }
+            program => Ok(program.as_deref()),
+        }
+    }
+}
+
+fn nobody_may_be_asked() -> Failure {
+    Failure::new(Kind::Locked, "the secrets are locked, and --no-prompt forbids to ask")
+        .hint("run it without --no-prompt")
+}
+
+fn open_terminal() -> Result<Terminal> {
+    Terminal::open().map_err(|_| {
+        Failure::new(Kind::Locked, "there is no terminal to ask on").hint(format!(
+            "run it in a terminal, or set {ASKPASS} to a program that prints the passphrase"
+        ))
+    })
+}
+
+/// Whether an empty answer will do.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum NotEmpty {
+    Must,
+    May,
+}
+
+fn ask_twice(
+    terminal: &mut Terminal,
+    reason: &Reason,
+    label: &str,
+    rule: NotEmpty,
+) -> Result<Secret> {
+    terminal.write(&format!("{}\n", reason.headline()))?;
+    for left in (0..TRIES).rev() {
+        let first = terminal.ask_hidden(label)?;
+        let complaint = if rule == NotEmpty::Must && first.is_empty() {
+            "it must not be empty"
+        } else if agree(&first, &terminal.ask_hidden(&again(label))?) {
+            return Ok(first);
+        } else {
+            "the two differ"
+        };
+        if left > 0 {
+            terminal.write(&format!("{complaint}, try again\n"))?;
+        }
+    }
+    Err(Failure::new(Kind::Refused, format!("no valid answer in {TRIES} tries")))
+}
+
+/// The label of the second question: short, since the first says it all.
+fn again(label: &str) -> String {
+    match label.split_once(' ') {
+        Some((_, rest)) if !rest.is_empty() => format!("{label}, again"),
+        _ => "Again".to_owned(),
+    }
+}
+
+fn agree(a: &Secret, b: &Secret) -> bool {
+    a.expose() == b.expose()
+}
+
+/// A buffer for an answer: as large as an answer may be from the start, so that it never
+/// moves and leaves a copy behind.
+fn answer_buffer() -> Zeroizing<Vec<u8>> {
+    Zeroizing::new(Vec::with_capacity(LONGEST_ANSWER))
+}
+
+/// How many bytes an answer may have.
+const LONGEST_ANSWER: usize = 64 << 10;

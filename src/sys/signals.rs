@@ -1,0 +1,172 @@
+//! Waiting for a terminal without losing a signal.
+
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use libc::{SIGALRM, SIGCONT, SIGHUP, SIGINT, SIGPIPE, SIGQUIT, SIGTERM, SIGTSTP, SIGUSR1, SIGUSR2};
+
+/// The signals that can end or stop a process at a prompt, and SIGCONT.
+const CAUGHT: [libc::c_int; 10] =
+    [SIGALRM, SIGCONT, SIGHUP, SIGINT, SIGPIPE, SIGQUIT, SIGTERM, SIGTSTP, SIGUSR1, SIGUSR2];
+
+/// Bit n is set when signal n has arrived.
+static ARRIVED: AtomicU64 = AtomicU64::new(0);
+
+extern "C" fn arrived(signal: libc::c_int) {
+    ARRIVED.fetch_or(1 << signal, Ordering::Relaxed);
+}
+
+/// What [`Guard::wait`] woke up for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// There is something to read.
+    Readable,
+    /// SIGCONT: the process was stopped meanwhile, and the terminal may have been changed.
+    Continued,
+    /// Another signal, which is to be raised again once the terminal is back in order.
+    Signal(Signal),
+}
+
+/// A signal that was caught.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Signal(libc::c_int);
+
+impl Signal {
+    /// Tells whether it is SIGTSTP, after which the process goes on.
+    pub fn is_stop(self) -> bool {
+        self.0 == SIGTSTP
+    }
+
+    /// Sends the signal to this process, which does what it would have done without a [`Guard`].
+    pub fn raise(self) {
+        // SAFETY: raise takes any signal number.
+        unsafe { libc::raise(self.0) };
+    }
+}
+
+/// While it lives, signals are kept back, and seen by [`Guard::wait`] only. What the process
+/// ignored before stays ignored. Dropped, it puts back every disposition and the mask.
+pub struct Guard {
+    mask: libc::sigset_t,
+    actions: Vec<(libc::c_int, libc::sigaction)>,
+}
+
+impl Guard {
+    /// Starts keeping signals back.
+    ///
+    /// # Errors
+    /// The error of sigprocmask(2).
+    pub fn new() -> io::Result<Self> {
+        ARRIVED.store(0, Ordering::Relaxed);
+        let mut blocked = empty_set();
+        for signal in CAUGHT {
+            // SAFETY: `blocked` is an initialised set and `signal` a signal's number.
+            unsafe { libc::sigaddset(&raw mut blocked, signal) };
+        }
+        let mut mask = empty_set();
+        // SAFETY: both sets are initialised and live.
+        if unsafe { libc::sigprocmask(libc::SIG_BLOCK, &raw const blocked, &raw mut mask) } != 0 {
+            return Err(io::Error::last_os_error());
+        }
+        Ok(Self { mask, actions: CAUGHT.into_iter().filter_map(catch).collect() })
+    }
+
+    /// Forgets a SIGCONT that has already been dealt with.
+    pub fn forget_continued(&self) {
+        ARRIVED.fetch_and(!(1 << SIGCONT), Ordering::Relaxed);
+    }
+
+    /// Waits until `fd` can be read or a signal arrives.
+    ///
+    /// By pselect, because poll does not work on macOS's terminals.
+    ///
+    /// # Errors
+    /// The error of pselect(2), or a descriptor that it cannot wait for.
+    pub fn wait(&self, fd: BorrowedFd<'_>) -> io::Result<Event> {
+        let fd = fd.as_raw_fd();
+        if usize::try_from(fd).map_or(true, |fd| fd >= libc::FD_SETSIZE) {
+            return Err(io::Error::other("too many open files"));
+        }
+        loop {
+            if let Some(event) = take_arrived() {
+                return Ok(event);
+            }
+            // SAFETY: `fd_set` is plain data for which all-zero bytes are the empty set.
+            let mut ready: libc::fd_set = unsafe { std::mem::zeroed() };
+            // SAFETY: `fd` is below FD_SETSIZE, as checked above.
+            unsafe { libc::FD_SET(fd, &raw mut ready) };
+            // SAFETY: all pointers are null or to live, initialised locals.
+            let count = unsafe {
+                libc::pselect(
+                    fd + 1,
+                    &raw mut ready,
+                    std::ptr::null_mut(),
+                    std::ptr::null_mut(),
+                    std::ptr::null(),
+                    &raw const self.mask,
+                )
+            };
+            match count {
+                -1 => {
+                    let error = io::Error::last_os_error();
+                    if error.kind() != io::ErrorKind::Interrupted {
+                        return Err(error);
+                    }
+                }
+                _ if ARRIVED.load(Ordering::Relaxed) == 0 => return Ok(Event::Readable),
+                _ => {}
+            }
+        }
+    }
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        for (signal, action) in &self.actions {
+            // SAFETY: `action` is what sigaction itself returned for this signal.
+            unsafe { libc::sigaction(*signal, action, std::ptr::null_mut()) };
+        }
+        // SAFETY: `mask` is what sigprocmask itself returned.
+        unsafe { libc::sigprocmask(libc::SIG_SETMASK, &raw const self.mask, std::ptr::null_mut()) };
+    }
+}
+
+/// Takes the next signal that has arrived; one that ends the process before the others.
+fn take_arrived() -> Option<Event> {
+    let all = ARRIVED.load(Ordering::Relaxed);
+    let signal = CAUGHT
+        .into_iter()
+        .filter(|signal| all & (1 << signal) != 0)
+        .min_by_key(|signal| (*signal == SIGCONT, *signal == SIGTSTP))?;
+    ARRIVED.fetch_and(!(1 << signal), Ordering::Relaxed);
+    Some(if signal == SIGCONT { Event::Continued } else { Event::Signal(Signal(signal)) })
+}
+
+/// Installs the handler, unless the signal is ignored; returns what to put back.
+fn catch(signal: libc::c_int) -> Option<(libc::c_int, libc::sigaction)> {
+    // SAFETY: `sigaction` is plain data for which all-zero bytes are a valid value.
+    let mut old: libc::sigaction = unsafe { std::mem::zeroed() };
+    // SAFETY: with a null new action, sigaction only fills in `old`.
+    unsafe { libc::sigaction(signal, std::ptr::null(), &raw mut old) };
+    // Rust's runtime ignores SIGPIPE, which is as good here.
+    if old.sa_sigaction == libc::SIG_IGN {
+        return None;
+    }
+    let handler: extern "C" fn(libc::c_int) = arrived;
+    // SAFETY: as above.
+    let mut new: libc::sigaction = unsafe { std::mem::zeroed() };
+    new.sa_sigaction = handler as libc::sighandler_t;
+    new.sa_mask = empty_set();
+    // SAFETY: the handler only touches an atomic, which is safe in a signal handler.
+    unsafe { libc::sigaction(signal, &raw const new, std::ptr::null_mut()) };
+    Some((signal, old))
+}
+
+fn empty_set() -> libc::sigset_t {
+    // SAFETY: `sigset_t` is plain data; sigemptyset initialises it below.
+    let mut set: libc::sigset_t = unsafe { std::mem::zeroed() };
+    // SAFETY: `set` is live.
+    unsafe { libc::sigemptyset(&raw mut set) };
+    set
+}

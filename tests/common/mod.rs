@@ -1,0 +1,51 @@
+//! The frame that the tests stand in.
+
+#![allow(dead_code, reason = "a frame offers more than each moment's tests use")]
+
+pub(crate) mod command;
+pub(crate) mod leaks;
+pub(crate) mod pty;
+pub(crate) mod strace;
+pub(crate) mod world;
+
+use std::path::{Path, PathBuf};
+use std::sync::RwLock;
+
+/// Held for writing while an executable file is written, for reading while a process is
+/// started: a child that inherits the open file between fork and exec would make running it
+/// fail with `ETXTBSY`.
+pub(crate) static SPAWNING: RwLock<()> = RwLock::new(());
+
+/// The directories of every test's `PATH`, after the world's own `bin`.
+pub(crate) const PATH: &str = "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin";
+
+/// Finds a program that a test needs, in the developer's own `PATH`.
+///
+/// Without it the test is skipped, visibly; with `MIMA_TEST_REQUIRE=all` it fails.
+pub(crate) fn require(program: &str) -> Option<PathBuf> {
+    let found = find(program);
+    if found.is_none() {
+        skip(&format!("no {program} here"));
+    }
+    found
+}
+
+/// Says that a test is not run; fails it if everything is required.
+pub(crate) fn skip(why: &str) {
+    let test = std::thread::current().name().unwrap_or("a test").to_owned();
+    assert!(
+        std::env::var_os("MIMA_TEST_REQUIRE").is_none_or(|value| value != "all"),
+        "{test}: {why}, and MIMA_TEST_REQUIRE=all"
+    );
+    eprintln!("SKIPPED {test}: {why}");
+}
+
+/// Finds a program in the developer's own `PATH`.
+pub(crate) fn find(program: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path).map(|dir| dir.join(program)).find(|path| is_executable(path))
+}
+
+fn is_executable(path: &Path) -> bool {
+    rustix::fs::access(path, rustix::fs::Access::EXEC_OK).is_ok() && path.is_file()
+}

@@ -1,0 +1,32 @@
+#!/bin/sh
+# Installs the programs that the tests run mima with, if they are missing.
+set -eu
+missing=
+need() { # need PROGRAM PACKAGE
+  command -v "$1" >/dev/null 2>&1 || missing="$missing $2"
+}
+need bash bash
+need zsh zsh
+need fish fish
+need age age
+if [ "$(uname)" = Linux ]; then
+  need dash dash
+  need strace strace
+  need setpriv util-linux
+fi
+[ -n "$missing" ] || exit 0
+if command -v apt-get >/dev/null 2>&1; then
+  set -- apt-get install --yes --no-install-recommends
+  [ "$(id -u)" = 0 ] || set -- sudo "$@"
+  echo "tests need$missing: $* $missing"
+  if [ "$(id -u)" = 0 ]; then apt-get update --quiet; else sudo apt-get update --quiet; fi
+  # shellcheck disable=SC2086 # a list of packages
+  DEBIAN_FRONTEND=noninteractive "$@" $missing
+elif command -v brew >/dev/null 2>&1; then
+  echo "tests need$missing: brew install$missing"
+  # shellcheck disable=SC2086 # a list of packages
+  brew install $missing
+else
+  echo "tests need$missing: please install them" >&2
+  exit 1
+fi
