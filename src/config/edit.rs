@@ -3,6 +3,8 @@
 //! An edit is one splice. Its result is parsed again and compared with what it should say;
 //! a layout that the splice does not understand is an error, never a damaged file.
 
+#[cfg(test)]
+mod laws;
 mod splice;
 #[cfg(test)]
 mod tests;

@@ -214,3 +214,66 @@ pub(super) fn any_var_name(text: &Text, path: &str) -> Result<VarName, Fault> {
         Fault::new(text.place, path, "this is no name for a variable").hint(VarName::RULE)
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::parse::parse;
+    use super::super::user::UserFile;
+    use super::*;
+
+    fn groups(text: &str) -> Groups {
+        parse::<UserFile>(text.as_bytes(), "f").unwrap().groups
+    }
+
+    const FILE: &str =
+        "groups:\n  dev: {B: x, A: y}\n  stage: {A: y, C: z}\n  prod: {A: q, D: x}\n";
+
+    #[test]
+    fn groups_keep_the_order_of_the_file() {
+        let groups = groups(FILE);
+        let names: Vec<_> = groups.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, ["dev", "stage", "prod"]);
+        let links = groups.get(&GroupName::parse("dev").unwrap()).unwrap();
+        let vars: Vec<_> = links.iter().map(|(var, _)| var.as_str()).collect();
+        assert_eq!(vars, ["B", "A"]);
+    }
+
+    #[test]
+    fn several_groups_give_each_variable_once() {
+        let groups = groups(FILE);
+        let resolve = |list: &str| groups.resolve(&parse_list(list).unwrap());
+        let links: Vec<_> = resolve("stage,dev")
+            .unwrap()
+            .iter()
+            .map(|link| format!("{} {} {}", link.group, link.var, link.secret))
+            .collect();
+        assert_eq!(links, ["stage A y", "stage C z", "dev B x"]);
+        let clash = resolve("dev,stage,prod").unwrap_err();
+        assert_eq!(clash.to_string(), "groups `dev` and `prod` both set A: to `y` and to `q`");
+        let missing = resolve("dev,stag").unwrap_err();
+        assert_eq!(missing.kind(), Kind::NotFound);
+        assert_eq!(missing.to_string(), "there is no group `stag`");
+    }
+
+    #[test]
+    fn a_list_of_groups_has_no_holes_and_no_repeats() {
+        let names = |text: &str| {
+            parse_list(text).map(|list| list.iter().map(ToString::to_string).collect::<Vec<_>>())
+        };
+        assert_eq!(names("dev,stage,dev").unwrap(), ["dev", "stage"]);
+        for bad in ["", ",", "dev,", ",dev", "dev,,stage", "dev, stage", "dev,-x"] {
+            assert_eq!(names(bad).unwrap_err().kind(), Kind::Usage, "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn the_users_of_a_secret_are_found() {
+        let groups = groups(FILE);
+        let uses = |name: &str| {
+            let users = groups.who_uses(&SecretName::parse(name).unwrap());
+            users.iter().map(|(group, var)| format!("{group}.{var}")).collect::<Vec<_>>()
+        };
+        assert_eq!(uses("x"), ["dev.B", "prod.D"]);
+        assert_eq!(uses("nobody"), [""; 0]);
+    }
+}

@@ -241,3 +241,76 @@ impl<'de, V: Deserialize<'de>> Deserialize<'de> for Entries<V> {
         deserializer.deserialize_map(InOrder(std::marker::PhantomData))
     }
 }
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::super::project::ProjectFile;
+    use super::super::user::UserFile;
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Returns what mima says about a file, without its own name.
+    pub(in super::super) fn message<T: Document>(bytes: &[u8]) -> String {
+        let Err(failure) = parse::<T>(bytes, "f") else { panic!("no error: {bytes:?}") };
+        let mut out = Vec::new();
+        failure.report(&mut out).unwrap();
+        String::from_utf8(out).unwrap().trim_start_matches("mima: ").trim_end().to_owned()
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_with_line_column_and_key() {
+        for (text, want) in [
+            ("env:\n  A: b\n  A: c", "f:3:3: env.A: this key is there twice"),
+            ("env: {A: b}\nenv: {}", "f:2:1: env: this key is there twice"),
+            ("env:\n  A:\n  B: c", "f:2:4: env.A: there is no value here"),
+            ("env: {A: ~}", "f:1:10: env.A: there is no value here"),
+            ("env: {A: NULL}", "f:1:10: env.A: there is no value here"),
+            ("env:", "f:1:4: env: there is no value here"),
+            ("use_flake: null", "f:1:12: use_flake: there is no value here"),
+            ("wrap: [a, ]\nunset: [~]", "f:2:9: unset: there is no value here"),
+            ("env: {null: a}", "f:1:7: env: there is no value here"),
+            ("env: &a {A: b}", "f:1:9: env: anchors and aliases are not supported"),
+            ("env: {A: *b}", "f:1:10: env.A: anchors and aliases are not supported"),
+            ("env:\n  <<: {A: b}", "f:2:3: env: merge keys are not supported"),
+            ("env: {A: !!str b}", "f:1:16: env.A: tags are not supported"),
+            ("env: {A: !b c}", "f:1:13: env.A: tags are not supported"),
+            ("!!map {env: {}}", "f:1:7: tags are not supported"),
+            ("env: {}\n---\nenv: {}", "f:2:1: a second document starts here"),
+            ("env:\n\tA: b", "f:2:2: env: a tab stands where spaces belong"),
+            ("env: {[A]: b}", "f:1:7: env: a list or a map cannot be a key"),
+            ("text", "f:1:1: keys with values belong here"),
+            ("env: {A: 'b}", "f:1:10: env.A: a quote is never closed"),
+            ("env: {A: [b}", "f:1:10: env.A: the brackets do not match"),
+            ("env: {A: @b}", "f:1:10: env.A: a character cannot stand here"),
+            ("env:\n  A: b: c", "f:2:7: env: a colon cannot stand here"),
+            ("groups:\n  a/b: {}", "f:2:3: groups.…: this is no name for a group"),
+            ("groups: {a: {B: c d}}", "f:1:17: groups.a.B: this is no name for a secret"),
+            (
+                "groups: {a: {IFS: b}}",
+                "f:1:14: groups.a.IFS: this variable steers the shell or mima: no file may set it",
+            ),
+            ("groups: {a: {}, A: {}}", "f:1:17: groups.A: `A` differs from `a` only in case"),
+            ("groups: {a: {B: x, b: X}}", "f:1:23: groups.a.b: `X` differs from `x` only in case"),
+        ] {
+            let said = message::<ProjectFile>(text.as_bytes());
+            assert_eq!(said.lines().next(), Some(want), "{text}");
+        }
+        assert_eq!(message::<UserFile>(b"#\n# \xc3\xa9\xff"), "f:2:4: this is not UTF-8 text");
+        assert_eq!(message::<UserFile>(b"# a\n#\0"), "f:2:2: a NUL byte is not text");
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn t_c6_no_bytes_make_the_parser_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+            drop(parse::<ProjectFile>(&bytes, "f"));
+        }
+
+        #[test]
+        fn t_c6_nor_does_almost_yaml(text in "(groups|env|A|[ -~]|é|: |, |\\{|\\}|\\[|\\]|\n|\r|  |- |---\n|\\? |\\||>|'|\"|#|&a|\\*a|!|\t|\u{0}|\u{feff}){0,40}") {
+            drop(parse::<ProjectFile>(text.as_bytes(), "f"));
+            drop(parse::<UserFile>(text.as_bytes(), "f"));
+        }
+    }
+}

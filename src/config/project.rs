@@ -195,3 +195,74 @@ fn switch(text: Option<Text>, key: &str) -> Result<bool, Fault> {
             .hint(format!("{key}: true"))),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::parse::parse;
+    use super::super::parse::tests::message;
+    use super::*;
+
+    #[test]
+    fn every_key_has_its_type_and_values_stay_as_written() {
+        let text = "groups: {dev: {A: x}}\nwrap: [aws]\nenv: {Z: 0755, B: yes, C: 1.10, D: \"\", E: 1e3, F: .nan, G: true, H: 0x1F, I: 2026-01-01, J: 1_000}\nunset: [Q]\nPATH_add: [bin]\npath_add: {MANPATH: [man, 1.0]}\ndotenv: [.env]\ndotenv_if_exists: [.l]\ndotenv_allow: [NODE_OPTIONS]\nuse_flake: .#ci\nlayout: [node, python]\nwatch_file: [x]\nsource_up: true\nenv_vars_required: [HOME]\nauto_export: false\nauto_export_groups: [dev]\n";
+        let file = parse::<ProjectFile>(text.as_bytes(), "f").unwrap();
+        let env: Vec<_> = file.env.iter().map(|(k, v)| format!("{k}={v}")).collect();
+        assert_eq!(
+            env.join(" "),
+            "Z=0755 B=yes C=1.10 D= E=1e3 F=.nan G=true H=0x1F I=2026-01-01 J=1_000"
+        );
+        assert_eq!(file.list_add[0].1, ["man", "1.0"]);
+        assert_eq!(file.layout, [Layout::Node, Layout::Python]);
+        assert_eq!(file.use_flake.as_deref(), Some(".#ci"));
+        assert!(file.source_up && !file.auto_export);
+        // The one list of keys is the one that serde knows.
+        for key in KEYS {
+            assert!(text.contains(&format!("\n{key}: ")), "{key}");
+            assert!(ProjectFile::explain(key).is_none(), "{key}");
+        }
+    }
+
+    #[test]
+    fn what_a_project_may_not_do_is_refused() {
+        for (text, want) in [
+            (
+                "env: {PATH: x}",
+                "f:1:7: env.PATH: this variable steers the shell or mima: no file may set it\n\
+                 hint: a project file adds directories with `PATH_add: [bin]`",
+            ),
+            (
+                "store: vault",
+                "f:1:1: store: this setting concerns security and belongs in ~/.mima.yaml\n\
+                 hint: remove `store` here",
+            ),
+            (
+                "trust: [.]",
+                "f:1:1: trust: no file can make itself or another trusted\nhint: mima allow",
+            ),
+            (
+                "source_up: yes",
+                "f:1:12: source_up: this is neither true nor false\nhint: source_up: true",
+            ),
+            (
+                "layout: [nod]",
+                "f:1:10: layout: this is no layout of mima\nhint: did you mean `node`?",
+            ),
+            (
+                "wrap: aws",
+                "f:1:7: wrap: a list belongs here\n\
+                 hint: write [one, two], or [one] for a single item",
+            ),
+            (
+                "env: [A]",
+                "f:1:6: env: keys with values belong here\nhint: write `KEY: value` lines",
+            ),
+            (
+                "env: {A: [b]}",
+                "f:1:10: env.A: a single value belongs here\nhint: put no list and no keys here",
+            ),
+            ("dotenv: []\nenvv: {}\n", "f:2:1: envv: an unknown key\nhint: did you mean `env`?"),
+        ] {
+            assert_eq!(message::<ProjectFile>(text.as_bytes()), want, "{text}");
+        }
+    }
+}

@@ -91,3 +91,45 @@ fn store(text: &Text) -> Result<StoreKind, Fault> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::parse::parse;
+    use super::super::parse::tests::message;
+    use super::*;
+
+    #[test]
+    fn an_empty_file_is_the_default() {
+        for text in ["", "\u{feff}", "# nothing\n", "---\n", "{}", "groups: {}", "store: vault"] {
+            assert_eq!(parse::<UserFile>(text.as_bytes(), "f").unwrap(), UserFile::default());
+        }
+    }
+
+    #[test]
+    fn settings_that_mima_cannot_keep_are_refused() {
+        for (text, want) in [
+            (
+                "store: keychain",
+                "f:1:8: store: this build has no `keychain` store, only `vault`\nhint: store: vault",
+            ),
+            ("store: valut", "f:1:8: store: this is no store of mima\nhint: did you mean `vault`?"),
+            ("store: hunter2", "f:1:8: store: this is no store of mima\nhint: store: vault"),
+            (
+                "session: {idle: 10m}",
+                "f:1:1: session: this version of mima does not know this setting yet\n\
+                 hint: remove `session`: without it mima asks every time",
+            ),
+            (
+                "# c\nenv: {A: b}",
+                "f:2:1: env: this key belongs in a project's .mima.yaml\nhint: move `env` there",
+            ),
+            (
+                "trust: all",
+                "f:1:1: trust: no file can make itself or another trusted\nhint: mima allow",
+            ),
+            ("group: {}", "f:1:1: group: an unknown key\nhint: did you mean `groups`?"),
+        ] {
+            assert_eq!(message::<UserFile>(text.as_bytes()), want, "{text}");
+        }
+    }
+}

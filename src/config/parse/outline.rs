@@ -71,7 +71,7 @@ impl Node {
 
 /// Outlines a file. `None` if it is empty, or nothing but comments.
 pub(super) fn outline(text: &str) -> Result<Option<Node>, Fault> {
-    let options = granit::options! { flow_nesting_limit: MAX_DEPTH };
+    let options = granit::options! { disallow_directives: true, flow_nesting_limit: MAX_DEPTH };
     let mut builder =
         Builder { text, open: Vec::new(), root: None, documents: 0, nodes: 0, size: 0 };
     for event in Parser::new_from_str_with_options(text, options) {
@@ -252,6 +252,9 @@ fn explain(kind: &ErrorKind) -> (&'static str, &'static str) {
         ErrorKind::TabNotAllowed
         | ErrorKind::TabInBlockIndentation
         | ErrorKind::TabInIndentation => ("a tab stands where spaces belong", "indent with spaces"),
+        ErrorKind::DirectiveDisallowed => {
+            ("directives are not supported", "remove the line that starts with `%`")
+        }
         ErrorKind::UnclosedQuotedScalar => ("a quote is never closed", ""),
         ErrorKind::UnclosedFlowCollection { .. }
         | ErrorKind::MismatchedFlowCollectionEnd { .. }
