@@ -22,4 +22,5 @@ mod common;
 mod frame;
 mod frame_pty;
 mod frame_strace;
+mod layers;
 mod scenarios;
