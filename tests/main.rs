@@ -23,4 +23,5 @@ mod config;
 mod frame;
 mod frame_pty;
 mod frame_strace;
+mod layers;
 mod scenarios;

@@ -7,6 +7,7 @@ pub(crate) mod leaks;
 pub(crate) mod pty;
 pub(crate) mod scenario;
 pub(crate) mod session;
+pub(crate) mod source;
 pub(crate) mod strace;
 pub(crate) mod world;
 
