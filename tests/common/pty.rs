@@ -88,6 +88,15 @@ impl Pty {
         }
     }
 
+    /// Waits for `text`, and fails if anything else is printed before it.
+    #[track_caller]
+    pub(crate) fn expect_next(&mut self, text: &str) {
+        let before = self.matched;
+        self.expect(text);
+        let skipped = &self.seen[before..self.matched - text.len()];
+        assert!(skipped.is_empty(), "before `{text}`: {}", String::from_utf8_lossy(skipped));
+    }
+
     /// Waits until `condition` holds, reading on meanwhile.
     #[track_caller]
     pub(crate) fn wait_until(&mut self, what: &str, condition: impl Fn(&Self) -> bool) {
