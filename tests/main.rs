@@ -19,6 +19,7 @@
 )]
 
 mod common;
+mod fixtures;
 mod frame;
 mod frame_pty;
 mod frame_strace;

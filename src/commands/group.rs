@@ -49,7 +49,9 @@ fn link(mima: &Mima, args: &GroupLink) -> Result<()> {
     let path = term::path(&path);
     match edited.previous {
         Some(previous) if previous != secret => {
-            term::note(&format!("{group} sets {var} from {secret}, no longer from {previous}, says {path}"));
+            term::note(&format!(
+                "{group} sets {var} from {secret}, no longer from {previous}, says {path}"
+            ));
         }
         _ => term::note(&format!("{group} sets {var} from {secret}, says {path}")),
     }
@@ -58,7 +60,9 @@ fn link(mima: &Mima, args: &GroupLink) -> Result<()> {
     if !names.contains(&secret) {
         term::note(&format!("there is no secret {secret} yet"));
         match nearest(secret.as_str(), names.iter().map(SecretName::as_str)) {
-            Some(near) => term::hint(&format!("did you mean {near}? else: mima secret add {secret}")),
+            Some(near) => {
+                term::hint(&format!("did you mean {near}? else: mima secret add {secret}"))
+            }
             None => term::hint(&format!("mima secret add {secret}")),
         }
     }
