@@ -20,6 +20,7 @@
 
 mod common;
 mod config;
+mod fixtures;
 mod frame;
 mod frame_pty;
 mod frame_strace;

@@ -128,7 +128,7 @@ impl Vault {
         let mut pin = None;
         let plugin = || {
             let identity = self.plugin_identity()?;
-            let path = plugin::find(identity.name(), &self.search_path)?;
+            let path = plugin::find(identity.name())?;
             pin = Some(PluginPin::new(&path, identity.text()));
             Ok((path, identity))
         };
@@ -170,7 +170,7 @@ impl Vault {
             Some(file) => identity_in(file, name)?,
             None => PluginIdentity::default_of(name)?,
         };
-        let path = plugin::find(name, &self.search_path)?;
+        let path = plugin::find(name)?;
         let key = Plugin::new(&path, &identity, &self.prompter, reason).seal(text)?;
         Ok(Sealed { key, plugin: Some((path, identity)) })
     }

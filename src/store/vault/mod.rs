@@ -25,7 +25,6 @@ mod pins;
 mod plugin;
 mod recipients;
 
-use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -58,26 +57,12 @@ pub struct Vault {
     pins: PathBuf,
     lock: PathBuf,
     prompter: Prompter,
-    search_path: OsString,
 }
 
 impl Vault {
     /// Makes the store at its place among `paths`. Reads and creates nothing.
     pub fn new(paths: &Paths, prompter: Prompter) -> Self {
-        Self {
-            dir: paths.vault(),
-            pins: paths.vault_pins(),
-            lock: paths.lock(),
-            prompter,
-            search_path: std::env::var_os("PATH").unwrap_or_default(),
-        }
-    }
-
-    /// Has plugins looked for in `search_path`, as `PATH` would be written.
-    #[must_use]
-    pub fn with_search_path(mut self, search_path: OsString) -> Self {
-        self.search_path = search_path;
-        self
+        Self { dir: paths.vault(), pins: paths.vault_pins(), lock: paths.lock(), prompter }
     }
 
     /// Tells whether there is a vault, whatever its state.

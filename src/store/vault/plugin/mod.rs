@@ -9,7 +9,6 @@ mod wire;
 
 use std::cell::RefCell;
 use std::collections::HashSet;
-use std::ffi::OsStr;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -74,11 +73,11 @@ impl PluginIdentity {
     }
 }
 
-/// Finds the plugin `name` in the absolute directories of `search_path`, and returns its
-/// canonical path.
-pub(super) fn find(name: &str, search_path: &OsStr) -> Result<PathBuf> {
+/// Finds the plugin `name` in the absolute directories of `PATH`, and returns its canonical
+/// path.
+pub(super) fn find(name: &str) -> Result<PathBuf> {
     let program = format!("{PREFIX}{name}");
-    let found = std::env::split_paths(search_path)
+    let found = std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default())
         .filter(|dir| dir.is_absolute())
         .map(|dir| dir.join(&program))
         .find(|path| is_executable(path))
