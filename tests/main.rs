@@ -25,4 +25,7 @@ mod frame;
 mod frame_pty;
 mod frame_strace;
 mod layers;
+mod run;
+mod run_environment;
+mod run_process;
 mod scenarios;
