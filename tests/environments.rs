@@ -1,7 +1,7 @@
 //! `mima env` and its forms, evaluated by the real shells.
 
-use crate::common::world::World;
 use crate::common::require;
+use crate::common::world::World;
 
 fn world() -> World {
     let world = World::with_vault();
@@ -96,7 +96,10 @@ fn t_j7_nothing_from_outside_moves_the_cursor() {
         let output = cmd.run();
         for bytes in [&output.stdout, &output.stderr] {
             let text = std::str::from_utf8(bytes).unwrap();
-            assert!(!text.contains(|c: char| (c.is_control() && c != '\n') || c == '\u{202e}'), "{output}");
+            assert!(
+                !text.contains(|c: char| (c.is_control() && c != '\n') || c == '\u{202e}'),
+                "{output}"
+            );
         }
     }
 }

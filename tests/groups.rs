@@ -30,7 +30,11 @@ fn linking_touches_one_line() {
     assert_eq!(world.read(".mima.yaml"), want);
     world.mima(&["group", "unlink", "dev", "EXTRA"]).run().ok();
     assert_eq!(world.read(".mima.yaml"), FILE);
-    world.mima(&["group", "link", "dev", "TOKEN", "K09"]).run().ok().stderr_has("no longer from K01");
+    world
+        .mima(&["group", "link", "dev", "TOKEN", "K09"])
+        .run()
+        .ok()
+        .stderr_has("no longer from K01");
     assert_eq!(world.read(".mima.yaml"), FILE.replace("K01", "K09"));
 }
 

@@ -90,7 +90,12 @@ fn t_d6_a_data_directory_of_another_user_is_refused() {
     let world = World::with_vault();
     std::os::unix::fs::chown(world.data(), Some(12345), None).unwrap();
     for args in [&["secret", "add", "x"][..], &["secret", "get", "K00"]] {
-        world.mima(args).stdin("x").run().fails(1).stderr_has("belongs to another user (uid 12345)");
+        world
+            .mima(args)
+            .stdin("x")
+            .run()
+            .fails(1)
+            .stderr_has("belongs to another user (uid 12345)");
     }
     std::os::unix::fs::chown(world.data(), Some(0), None).unwrap();
 }

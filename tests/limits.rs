@@ -15,7 +15,8 @@ fn t_b5_every_name_is_in_the_environment_once() {
     world.write(".mima.yaml", "groups:\n  g:\n    A: K00\n");
     let run = world.mima(&["run", "g", "--", "env", "-0"]).env("A", "inherited");
     let printed = run.run().ok().out();
-    let mut names: Vec<_> = printed.split('\0').filter_map(|e| Some(e.split_once('=')?.0)).collect();
+    let mut names: Vec<_> =
+        printed.split('\0').filter_map(|e| Some(e.split_once('=')?.0)).collect();
     let count = names.len();
     names.sort_unstable();
     names.dedup();

@@ -20,12 +20,22 @@
 
 mod common;
 mod config;
+mod environments;
 mod fixtures;
 mod frame;
 mod frame_pty;
 mod frame_strace;
+mod groups;
+mod homes;
 mod layers;
+mod limits;
+mod names;
+mod prompts;
+mod quoting;
+mod readme;
 mod run;
 mod run_environment;
 mod run_process;
 mod scenarios;
+mod secrets;
+mod surface;

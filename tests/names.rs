@@ -5,17 +5,73 @@ use crate::common::world::World;
 
 /// Names that no group, variable or secret may have.
 const BAD: &[&str] = &[
-    "", " ", "a b", "a\nb", "a\rb", "a\tb", "a;b", "$(id)", "`id`", "a|b", "a&b", "a>b", "a'b",
-    "a\"b", "a\\b", "a*b", "a?b", "[", "a=b", "a/b", "/abs", "..", ".", "../../x", "./x", "~",
-    ".hidden", "{a}", "a#b", "a!b", "%n", "\u{1b}[2J", "\u{202e}x", "\u{430}pi", "é", "a\u{7f}",
-    "a\u{9b}b", "a\u{200b}b", "a,b/c", "(x)",
+    "",
+    " ",
+    "a b",
+    "a\nb",
+    "a\rb",
+    "a\tb",
+    "a;b",
+    "$(id)",
+    "`id`",
+    "a|b",
+    "a&b",
+    "a>b",
+    "a'b",
+    "a\"b",
+    "a\\b",
+    "a*b",
+    "a?b",
+    "[",
+    "a=b",
+    "a/b",
+    "/abs",
+    "..",
+    ".",
+    "../../x",
+    "./x",
+    "~",
+    ".hidden",
+    "{a}",
+    "a#b",
+    "a!b",
+    "%n",
+    "\u{1b}[2J",
+    "\u{202e}x",
+    "\u{430}pi",
+    "é",
+    "a\u{7f}",
+    "a\u{9b}b",
+    "a\u{200b}b",
+    "a,b/c",
+    "(x)",
 ];
 
 /// Variables that steer the shell or mima: well-formed, and refused all the same.
 const STEERING: &[&str] = &[
-    "PATH", "HOME", "SHELL", "PWD", "OLDPWD", "SHLVL", "IFS", "PS4", "PROMPT_COMMAND", "BASH_ENV",
-    "ENV", "SHELLOPTS", "BASHOPTS", "CDPATH", "GLOBIGNORE", "ZDOTDIR", "FPATH", "NULLCMD",
-    "HISTFILE", "MIMA_HOME", "MIMA_ASKPASS", "__MIMA_STATE", "BASH_FUNC_x",
+    "PATH",
+    "HOME",
+    "SHELL",
+    "PWD",
+    "OLDPWD",
+    "SHLVL",
+    "IFS",
+    "PS4",
+    "PROMPT_COMMAND",
+    "BASH_ENV",
+    "ENV",
+    "SHELLOPTS",
+    "BASHOPTS",
+    "CDPATH",
+    "GLOBIGNORE",
+    "ZDOTDIR",
+    "FPATH",
+    "NULLCMD",
+    "HISTFILE",
+    "MIMA_HOME",
+    "MIMA_ASKPASS",
+    "__MIMA_STATE",
+    "BASH_FUNC_x",
 ];
 
 /// The command lines that take a name, with `@` where it goes.
@@ -49,7 +105,8 @@ fn t_b1_a_name_outside_the_rules_is_refused_by_every_verb() {
     let before = snapshot(&world);
     for verb in VERBS {
         for bad in BAD {
-            let args: Vec<_> = verb.iter().map(|arg| if *arg == "@" { *bad } else { *arg }).collect();
+            let args: Vec<_> =
+                verb.iter().map(|arg| if *arg == "@" { *bad } else { *arg }).collect();
             let output = world.mima(&args).stdin("x").run();
             let own = if verb[0] == "run" { 125 } else { 2 };
             output.fails(own);

@@ -30,10 +30,53 @@ impl Random {
     /// A value full of what shells care about. Never a NUL.
     fn value(&mut self) -> Vec<u8> {
         const PIECES: &[&str] = &[
-            "'", "\"", "`", "$(", ")", "\\", "\n", "\r", "!", "%", "=", "-", "~", "#", ";", "&", "|",
-            "*", "?", "[", "{", "}", "$x", "${x}", " ", "\t", "é", "\u{fdd0}", "\u{fdef}",
-            "\u{f600}", "\u{f6ff}", "\u{10ffff}", "\u{feff}", "\\'", "a", "Z", "9", "\u{1b}", "\x7f",
-            "\u{202e}", "e\u{301}", "\\x41", "\\u0041", "!!", "<(", ">", "^",
+            "'",
+            "\"",
+            "`",
+            "$(",
+            ")",
+            "\\",
+            "\n",
+            "\r",
+            "!",
+            "%",
+            "=",
+            "-",
+            "~",
+            "#",
+            ";",
+            "&",
+            "|",
+            "*",
+            "?",
+            "[",
+            "{",
+            "}",
+            "$x",
+            "${x}",
+            " ",
+            "\t",
+            "é",
+            "\u{fdd0}",
+            "\u{fdef}",
+            "\u{f600}",
+            "\u{f6ff}",
+            "\u{10ffff}",
+            "\u{feff}",
+            "\\'",
+            "a",
+            "Z",
+            "9",
+            "\u{1b}",
+            "\x7f",
+            "\u{202e}",
+            "e\u{301}",
+            "\\x41",
+            "\\u0041",
+            "!!",
+            "<(",
+            ">",
+            "^",
         ];
         let mut value = Vec::new();
         for _ in 0..self.below(12) {
@@ -74,7 +117,12 @@ fn round_trip(shell: &str, args: &[&str], quote: fn(&[u8]) -> Vec<u8>) {
     let mut got = output.stdout.split(|byte| *byte == 0);
     for value in &values {
         let got = got.next().unwrap_or_default();
-        assert!(got == value, "{shell}: {:?} came back as {:?}", value.escape_ascii().to_string(), got.escape_ascii().to_string());
+        assert!(
+            got == value,
+            "{shell}: {:?} came back as {:?}",
+            value.escape_ascii().to_string(),
+            got.escape_ascii().to_string()
+        );
     }
     assert_eq!(got.next(), Some(&b""[..]));
 }

@@ -26,7 +26,8 @@ fn the_readmes_sessions_are_true() {
             pty.expect("$ ");
             pty.send_line(typed);
             pty.expect(&format!("{typed}\r\n"));
-        } else if let Some((_, answer)) = ANSWERS.iter().find(|(label, _)| line.starts_with(label)) {
+        } else if let Some((_, answer)) = ANSWERS.iter().find(|(label, _)| line.starts_with(label))
+        {
             pty.expect_next(&format!("{line} "));
             pty.send_line(answer);
             pty.expect_next("\r\n");

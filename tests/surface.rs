@@ -39,7 +39,8 @@ fn every_command_and_flag_is_in_the_readme() {
     let table = readme.split("## The commands").nth(1).unwrap().split("\n## ").next().unwrap();
     for (command, args) in commands() {
         let (verb, sub) = command.split_once(' ').unwrap_or((&command, ""));
-        let rows: Vec<_> = table.lines().filter(|row| row.contains(&format!("`mima {verb}"))).collect();
+        let rows: Vec<_> =
+            table.lines().filter(|row| row.contains(&format!("`mima {verb}"))).collect();
         assert!(rows.iter().any(|row| row.contains(sub)), "`mima {command}` is not in the README");
         for flag in flags(&args) {
             let named = rows.iter().any(|row| row.contains(&flag));
@@ -51,18 +52,24 @@ fn every_command_and_flag_is_in_the_readme() {
 
 #[test]
 fn the_readme_names_no_command_or_flag_that_is_not_there() {
-    let known: Vec<_> = commands().into_iter().flat_map(|(_, args)| flags(&args).collect::<Vec<_>>()).collect();
+    let known: Vec<_> =
+        commands().into_iter().flat_map(|(_, args)| flags(&args).collect::<Vec<_>>()).collect();
     let readme = readme();
     let words = readme.split(|c: char| c.is_whitespace() || "`[]()|,;".contains(c));
     for flag in words.filter(|word| word.starts_with("--") && word.len() > 2) {
-        let known = known.iter().any(|known| known == flag) || ["--as-root", "--help"].contains(&flag);
+        let known =
+            known.iter().any(|known| known == flag) || ["--as-root", "--help"].contains(&flag);
         assert!(known, "the README names {flag}");
     }
-    let verbs: Vec<_> = mima::cli::Cli::command().get_subcommands().map(|sub| sub.get_name().to_owned()).collect();
+    let verbs: Vec<_> =
+        mima::cli::Cli::command().get_subcommands().map(|sub| sub.get_name().to_owned()).collect();
     let table = readme.split("## The commands").nth(1).unwrap();
     for after in table.split("`mima ").skip(1) {
         let verb = after.split(|c: char| !c.is_ascii_alphabetic() && c != '-').next().unwrap();
-        assert!(verb.starts_with('-') || verbs.iter().any(|known| known == verb), "the README names mima {verb}");
+        assert!(
+            verb.starts_with('-') || verbs.iter().any(|known| known == verb),
+            "the README names mima {verb}"
+        );
     }
 }
 
@@ -75,7 +82,10 @@ fn every_command_and_flag_is_in_help_man_and_completions() {
         .map(|shell| world.mima(&["completions", shell]).run().ok().quiet().out())
         .collect();
     for (command, args) in commands() {
-        assert!(man.contains(&format!(".SS mima {command}\n")), "{command} is not in the manual page");
+        assert!(
+            man.contains(&format!(".SS mima {command}\n")),
+            "{command} is not in the manual page"
+        );
         let words: Vec<_> = command.split(' ').chain(["--help"]).collect();
         let help = world.mima(&words).run().ok().quiet().out();
         let section = man.split(&format!(".SS mima {command}\n")).nth(1).unwrap();
@@ -104,9 +114,11 @@ fn every_command_and_flag_is_in_help_man_and_completions() {
 #[test]
 fn completions_are_valid_and_offer_no_value() {
     let world = World::new();
-    for (shell, check) in
-        [("bash", &["bash", "-n"][..]), ("zsh", &["zsh", "-n"]), ("fish", &["fish", "--no-execute"])]
-    {
+    for (shell, check) in [
+        ("bash", &["bash", "-n"][..]),
+        ("zsh", &["zsh", "-n"]),
+        ("fish", &["fish", "--no-execute"]),
+    ] {
         let script = world.mima(&["completions", shell]).run().ok().out();
         let file = world.write(&format!("mima.{shell}"), &script);
         let Some(program) = crate::common::require(check[0]) else { continue };
@@ -132,5 +144,9 @@ fn mistakes_on_the_command_line_are_explained_without_repeating_arguments() {
     }
     world.mima(&["secert"]).run().fails(2).stderr_has("did you mean secret?");
     world.mima(&[]).run().fails(2).stderr_has("Usage: mima");
-    world.mima(&["--version"]).run().ok().stdout_is(format!("mima {}\n", env!("CARGO_PKG_VERSION")));
+    world
+        .mima(&["--version"])
+        .run()
+        .ok()
+        .stdout_is(format!("mima {}\n", env!("CARGO_PKG_VERSION")));
 }

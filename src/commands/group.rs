@@ -50,16 +50,15 @@ fn link(mima: &Mima, args: &GroupLink) -> Result<()> {
         Some(previous) if previous != secret => format!(", no longer from {previous}"),
         _ => String::new(),
     };
-    term::note(&format!(
-        "group {group} sets {var} from {secret}{before} ({})",
-        term::path(&path)
-    ));
+    term::note(&format!("group {group} sets {var} from {secret}{before} ({})", term::path(&path)));
     // A link may come before its secret, but a typing mistake should not wait for `run`.
     let names = mima.store()?.names()?;
     if !names.contains(&secret) {
         term::note(&format!("there is no secret {secret} yet"));
         match nearest(secret.as_str(), names.iter().map(SecretName::as_str)) {
-            Some(near) => term::hint(&format!("did you mean {near}? else: mima secret add {secret}")),
+            Some(near) => {
+                term::hint(&format!("did you mean {near}? else: mima secret add {secret}"))
+            }
             None => term::hint(&format!("mima secret add {secret}")),
         }
     }
