@@ -8,7 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Give one group of secrets to one process.
 #[derive(Debug, Parser)]
-#[command(name = "mima", version, max_term_width = 100, infer_subcommands = false)]
+#[command(name = "mima", version, max_term_width = 100, subcommand_value_name = "COMMAND")]
 #[command(after_help = "\
 Environment:
   MIMA_HOME     keep everything in this directory (yours, mode 0700)
@@ -20,7 +20,7 @@ Exit status:
   126 found but not executable, 127 not found, else the status of the command.")]
 pub struct Cli {
     /// Work as root in the home directory of another user
-    #[arg(long, global = true, hide_short_help = true)]
+    #[arg(long)]
     pub as_root: bool,
 
     /// What to do
@@ -53,8 +53,8 @@ pub enum Verb {
     Man,
 }
 
-/// `mima set`.
 #[derive(Debug, Args)]
+#[expect(missing_docs, reason = "clap would show it instead of the line in `Verb`")]
 pub struct Set {
     /// The group
     pub group: String,
@@ -65,8 +65,8 @@ pub struct Set {
     pub source: Source,
 }
 
-/// Where a value comes from, if not from the terminal.
 #[derive(Debug, Args)]
+#[expect(missing_docs, reason = "clap would show it instead of the line in `Verb`")]
 pub struct Source {
     /// Take the value from this file
     #[arg(long, value_name = "PATH")]
@@ -203,8 +203,9 @@ pub struct GroupList {
     pub json: bool,
 }
 
-/// `mima run`.
 #[derive(Debug, Args)]
+#[expect(missing_docs, reason = "clap would show it instead of the line in `Verb`")]
+#[command(override_usage = "mima run [OPTIONS] <GROUP[,GROUP…]> [--] [CMD]...")]
 pub struct Run {
     /// Start from an empty environment: PATH, HOME, TERM, USER, SHELL and the group
     #[arg(long)]
@@ -219,12 +220,12 @@ pub struct Run {
     #[arg(value_name = "GROUP[,GROUP…]")]
     pub groups: String,
     /// The command; without one, list the variables by name
-    #[arg(value_name = "CMD", trailing_var_arg = true, allow_hyphen_values = true)]
+    #[arg(value_name = "CMD", trailing_var_arg = true)]
     pub command: Vec<OsString>,
 }
 
-/// `mima env`.
 #[derive(Debug, Args)]
+#[expect(missing_docs, reason = "clap would show it instead of the line in `Verb`")]
 pub struct Env {
     /// The groups, separated by commas
     #[arg(value_name = "GROUP[,GROUP…]")]
@@ -282,8 +283,8 @@ pub struct VaultRecipients {
     pub accept: bool,
 }
 
-/// `mima completions`.
 #[derive(Debug, Args)]
+#[expect(missing_docs, reason = "clap would show it instead of the line in `Verb`")]
 pub struct Completions {
     /// The shell
     pub shell: clap_complete::Shell,

@@ -76,7 +76,8 @@ pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<()> {
 
 /// As [`write_atomic`], for a file that is not mima's own: its mode stays as it is.
 pub fn write_atomic_keeping_mode(path: &Path, bytes: &[u8]) -> Result<()> {
-    let meta = std::fs::metadata(path).context(format!("could not look at {}", term::path(path)))?;
+    let meta =
+        std::fs::metadata(path).context(format!("could not look at {}", term::path(path)))?;
     write_with_mode(path, bytes, meta.mode() & 0o777)
 }
 

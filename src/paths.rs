@@ -32,11 +32,16 @@ impl Paths {
             if dir.exists() {
                 fs::check_owned(&dir)?;
             }
-            return Ok(Self { user_file: dir.join("mima.yaml"), home: dir.clone(), data: dir });
+            return Ok(Self::in_dir(dir));
         }
         let (home, data) = home_and_data()?;
         refuse_anothers_home(&home, as_root)?;
         Ok(Self { user_file: home.join(".mima.yaml"), data: data.join("mima"), home })
+    }
+
+    /// Puts everything into `dir`, as `MIMA_HOME` does.
+    pub fn in_dir(dir: PathBuf) -> Self {
+        Self { user_file: dir.join("mima.yaml"), home: dir.clone(), data: dir }
     }
 
     /// The home directory.
@@ -108,7 +113,7 @@ fn refuse_anothers_home(home: &Path, as_root: bool) -> Result<()> {
                 term::path(home),
                 meta.uid()
             ))
-            .hint("set HOME to your own home directory; as root, add --as-root to go on"))
+            .hint("set HOME to your own home directory; as root: mima --as-root …"))
         }
         _ => Ok(()),
     }

@@ -20,6 +20,12 @@
 
 mod common;
 mod config;
+mod fixtures;
 mod frame;
 mod frame_pty;
 mod frame_strace;
+mod layers;
+mod run;
+mod run_environment;
+mod run_process;
+mod scenarios;

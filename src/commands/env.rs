@@ -36,9 +36,7 @@ fn lines(syntax: Syntax, secrets: &[(VarName, Secret)]) -> Result<Zeroizing<Vec<
         };
         let quoted = match syntax {
             Syntax::Fish => quote::fish(value.expose()),
-            Syntax::Dotenv => {
-                quote::dotenv(value.expose()).ok_or_else(|| no_dotenv(name))?
-            }
+            Syntax::Dotenv => quote::dotenv(value.expose()).ok_or_else(|| no_dotenv(name))?,
             Syntax::Bash | Syntax::Zsh | Syntax::Json => quote::posix(value.expose()),
         };
         parts.push((before, name, between, quoted));

@@ -18,7 +18,7 @@ pub(super) fn run(mima: &Mima, verb: &Verb) -> Result<()> {
             let var = VarName::parse(&args.var)?;
             let edit = Edit::Unlink { group: group.clone(), var: var.clone() };
             let (path, edited) = mima.edit(target(args.project), &edit)?;
-            term::note(&format!("{group} no longer sets {var}, says {}", term::path(&path)));
+            term::note(&format!("group {group} no longer sets {var} ({})", term::path(&path)));
             if let Some(secret) = edited.previous {
                 term::hint(&format!("the secret {secret} stays: mima secret rm {secret}"));
             }
@@ -46,13 +46,14 @@ fn link(mima: &Mima, args: &GroupLink) -> Result<()> {
     let secret = SecretName::parse(&args.secret)?;
     let edit = Edit::Link { group: group.clone(), var: var.clone(), secret: secret.clone() };
     let (path, edited) = mima.edit(target(args.project), &edit)?;
-    let path = term::path(&path);
-    match edited.previous {
-        Some(previous) if previous != secret => {
-            term::note(&format!("{group} sets {var} from {secret}, no longer from {previous}, says {path}"));
-        }
-        _ => term::note(&format!("{group} sets {var} from {secret}, says {path}")),
-    }
+    let before = match edited.previous {
+        Some(previous) if previous != secret => format!(", no longer from {previous}"),
+        _ => String::new(),
+    };
+    term::note(&format!(
+        "group {group} sets {var} from {secret}{before} ({})",
+        term::path(&path)
+    ));
     // A link may come before its secret, but a typing mistake should not wait for `run`.
     let names = mima.store()?.names()?;
     if !names.contains(&secret) {

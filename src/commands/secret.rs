@@ -25,7 +25,9 @@ pub(super) fn run(mima: &Mima, verb: &Verb) -> Result<()> {
 fn add(mima: &Mima, args: &SecretAdd) -> Result<()> {
     let name = SecretName::parse(&args.name)?;
     if args.value.is_some() {
-        term::note("a value on the command line stays in the shell's history, and every process can see it");
+        term::note(
+            "a value on the command line stays in the shell's history, and every process can see it",
+        );
         term::hint(&format!("leave it out, and be asked: mima secret add {name}"));
     }
     let doing = format!("mima secret add {name}");
@@ -71,8 +73,11 @@ fn may_replace(mima: &Mima, name: &SecretName, force: bool) -> Result<()> {
     if force || (std::io::stdin().is_terminal() && mima.prompter().confirm(&question)?) {
         return Ok(());
     }
-    Err(Failure::new(Kind::Refused, format!("there is a secret {name} already, and it stays as it is"))
-        .hint("add --force to replace it"))
+    Err(Failure::new(
+        Kind::Refused,
+        format!("there is a secret {name} already, and it stays as it is"),
+    )
+    .hint("add --force to replace it"))
 }
 
 fn refuse_case_clash(name: &SecretName, names: &[SecretName]) -> Result<()> {

@@ -18,13 +18,14 @@ pub(super) fn run(mima: &Mima, args: &Set) -> Result<()> {
     let doing = format!("mima set {group} {var}");
     secret::store(mima, &name, &secret::source(None, &args.source), &args.source, &doing)?;
     let (path, edited) = mima.edit(Target::User, &edit)?;
-    let path = term::path(&path);
-    match edited.previous {
-        Some(previous) if previous != name => {
-            term::note(&format!("stored {name}; {group} sets {var} from it (before: {previous})"));
-        }
-        _ => term::note(&format!("stored {name}; {group} sets {var} from it, says {path}")),
-    }
+    let before = match edited.previous {
+        Some(previous) if previous != name => format!("; before from {previous}"),
+        _ => String::new(),
+    };
+    term::note(&format!(
+        "stored {name}, and group {group} sets {var} from it{before} ({})",
+        term::path(&path)
+    ));
     term::hint(&format!("mima run {group} -- CMD"));
     Ok(())
 }

@@ -24,7 +24,7 @@ pub(super) fn explain(
         }
         ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
             term::say(&error.render().to_string());
-            Err(Failure::new(Kind::Usage, "say what to do"))
+            Err(Failure::new(Kind::Usage, "a command is missing"))
         }
         kind => Err(failure(kind, error)),
     };
@@ -39,9 +39,9 @@ fn failure(kind: ErrorKind, error: &clap::Error) -> Failure {
             None => "there are too many arguments".to_owned(),
         },
         ErrorKind::InvalidSubcommand => {
-            format!("there is no verb `{}`", about(ContextKind::InvalidSubcommand))
+            format!("there is no command `{}`", about(ContextKind::InvalidSubcommand))
         }
-        ErrorKind::MissingSubcommand => "a verb is missing".to_owned(),
+        ErrorKind::MissingSubcommand => "a command is missing".to_owned(),
         ErrorKind::MissingRequiredArgument => {
             format!("missing: {}", about(ContextKind::InvalidArg))
         }

@@ -37,7 +37,11 @@ fn init(mima: &Mima, args: &VaultInit) -> Result<()> {
 }
 
 fn print_recipients(mima: &Mima) -> Result<()> {
-    let lines: String =
-        mima.vault().recipients()?.iter().map(|line| format!("{}\n", term::sanitize(line))).collect();
+    let lines: String = mima
+        .vault()
+        .recipients()?
+        .iter()
+        .map(|line| format!("{}\n", term::sanitize(line)))
+        .collect();
     term::print(lines.as_bytes())
 }

@@ -138,8 +138,7 @@ mod tests {
 
     fn rendered(environment: &Environment) -> Vec<String> {
         let strings = environment.as_c_strings().unwrap();
-        let mut lines: Vec<_> =
-            strings.iter().map(|s| s.to_string_lossy().into_owned()).collect();
+        let mut lines: Vec<_> = strings.iter().map(|s| s.to_string_lossy().into_owned()).collect();
         lines.sort();
         lines
     }

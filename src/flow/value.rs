@@ -32,10 +32,9 @@ pub fn read_value(
 ) -> Result<Secret> {
     let mut bytes = match source {
         Source::Inline(value) => return checked(value.as_bytes().to_vec()),
-        Source::File(path) => fs::read_capped(path, LARGEST_VALUE)?
-            .ok_or_else(|| {
-                Failure::new(Kind::NotFound, format!("there is no file {}", term::path(path)))
-            })?,
+        Source::File(path) => fs::read_capped(path, LARGEST_VALUE)?.ok_or_else(|| {
+            Failure::new(Kind::NotFound, format!("there is no file {}", term::path(path)))
+        })?,
         Source::Input if sys::startup::was_closed(0) => {
             return Err(Failure::failed("standard input is closed, so there is no value to read"));
         }

@@ -67,10 +67,7 @@ impl Wanted {
             return Ok(Vec::new());
         }
         let unlocked = store.unlock(&Reason::new(self.describe(purpose)))?;
-        self.links
-            .iter()
-            .map(|link| Ok((link.var.clone(), unlocked.get(&link.secret)?)))
-            .collect()
+        self.links.iter().map(|link| Ok((link.var.clone(), unlocked.get(&link.secret)?))).collect()
     }
 
     /// Says who gets what: `mima run dev: npm test gets DATABASE_URL, STRIPE_KEY`.

@@ -90,9 +90,7 @@ impl Prompter {
         let Some(program) = self.askpass()? else {
             return ask_twice(&mut open_terminal()?, reason, label, NotEmpty::Must);
         };
-        let ask = |label: &str| {
-            askpass::ask(program, &format!("{}\n{label}: ", reason.headline()))
-        };
+        let ask = |label: &str| askpass::ask(program, &format!("{}\n{label}: ", reason.headline()));
         let first = ask(label)?;
         if first.is_empty() {
             return Err(Failure::new(Kind::Refused, "the passphrase is empty"));
@@ -131,13 +129,11 @@ impl Prompter {
             return Err(nobody_may_be_asked());
         }
         match &self.askpass {
-            Some(program) if !program.is_absolute() => {
-                Err(Failure::failed(format!(
-                    "{ASKPASS} is `{}`, which is no absolute path",
-                    term::path(program)
-                ))
-                .hint(format!("set {ASKPASS} to the absolute path of a program")))
-            }
+            Some(program) if !program.is_absolute() => Err(Failure::failed(format!(
+                "{ASKPASS} is `{}`, which is no absolute path",
+                term::path(program)
+            ))
+            .hint(format!("set {ASKPASS} to the absolute path of a program"))),
             program => Ok(program.as_deref()),
         }
     }

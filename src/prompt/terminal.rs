@@ -80,12 +80,7 @@ impl Terminal {
         }
     }
 
-    fn read_line(
-        &mut self,
-        question: &str,
-        shown: bool,
-        answer: &mut Vec<u8>,
-    ) -> io::Result<Line> {
+    fn read_line(&mut self, question: &str, shown: bool, answer: &mut Vec<u8>) -> io::Result<Line> {
         self.tty.write_all(question.as_bytes())?;
         let mut typed = Zeroizing::new([0; 256]);
         let line = loop {

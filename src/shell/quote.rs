@@ -38,7 +38,9 @@ pub fn fish(value: &[u8]) -> Zeroizing<Vec<u8>> {
             let bytes = c.encode_utf8(&mut bytes).as_bytes();
             match c {
                 '\'' | '\\' => out.extend_from_slice(&[b'\\', bytes.first().copied().unwrap_or(0)]),
-                '\u{f600}'..='\u{f6ff}' | '\u{fdd0}'..='\u{fdef}' => escape_for_fish(&mut out, bytes),
+                '\u{f600}'..='\u{f6ff}' | '\u{fdd0}'..='\u{fdef}' => {
+                    escape_for_fish(&mut out, bytes)
+                }
                 _ => out.extend_from_slice(bytes),
             }
         }

@@ -21,7 +21,9 @@ pub fn names() -> Vec<String> {
     let mut names = Vec::new();
     let mut next = getppid().map(|pid| pid.as_raw_nonzero().get());
     while let Some(pid) = next.filter(|pid| *pid > 1 && names.len() < DEEPEST) {
-        let Some(process) = look_up(pid).filter(|process| process.session == session) else { break };
+        let Some(process) = look_up(pid).filter(|process| process.session == session) else {
+            break;
+        };
         names.push(process.name);
         next = (pid != session).then_some(process.parent);
     }

@@ -11,7 +11,6 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal};
 
-use super::SPAWNING;
 use super::leaks::Needles;
 
 /// How long a command may take before it is killed and the test fails.
@@ -123,11 +122,7 @@ impl Cmd {
                 rustix::process::setsid().map(drop).map_err(Into::into)
             })
         };
-        let started = {
-            let _spawning = SPAWNING.read().unwrap_or_else(std::sync::PoisonError::into_inner);
-            command.spawn()
-        };
-        let mut child = started.unwrap_or_else(|e| panic!("could not start {self}: {e}"));
+        let mut child = super::spawn(&mut command);
         if let (Some(mut pipe), Some(bytes)) = (child.stdin.take(), self.stdin.clone()) {
             // A command that does not read its input is no error.
             std::thread::spawn(move || drop(pipe.write_all(&bytes)));

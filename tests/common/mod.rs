@@ -5,16 +5,27 @@
 pub(crate) mod command;
 pub(crate) mod leaks;
 pub(crate) mod pty;
+pub(crate) mod scenario;
+pub(crate) mod session;
+pub(crate) mod source;
 pub(crate) mod strace;
 pub(crate) mod world;
 
 use std::path::{Path, PathBuf};
-use std::sync::RwLock;
+use std::process::{Child, Command};
+use std::sync::{PoisonError, RwLock};
 
 /// Held for writing while an executable file is written, for reading while a process is
 /// started: a child that inherits the open file between fork and exec would make running it
 /// fail with `ETXTBSY`.
 pub(crate) static SPAWNING: RwLock<()> = RwLock::new(());
+
+/// Starts a process; every test that does so goes through here, because of [`SPAWNING`].
+#[track_caller]
+pub(crate) fn spawn(command: &mut Command) -> Child {
+    let _spawning = SPAWNING.read().unwrap_or_else(PoisonError::into_inner);
+    command.spawn().unwrap_or_else(|error| panic!("could not start {command:?}: {error}"))
+}
 
 /// The directories of every test's `PATH`, after the world's own `bin`.
 pub(crate) const PATH: &str = "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin";

@@ -15,8 +15,6 @@ use rustix::process::{Pid, Signal};
 use rustix::pty::OpenptFlags;
 use rustix::termios::{LocalModes, Termios, Winsize};
 
-use super::SPAWNING;
-
 /// How long to wait for what is expected.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// How long to wait at a time, before looking at the clock and the child again.
@@ -59,10 +57,7 @@ impl Pty {
                 Ok(())
             })
         };
-        let child = {
-            let _spawning = SPAWNING.read().unwrap_or_else(std::sync::PoisonError::into_inner);
-            command.spawn().unwrap()
-        };
+        let child = super::spawn(command);
         // The command still holds the terminal; if it did for ever, its end would not be seen.
         for stream in [Command::stdin, Command::stdout, Command::stderr] {
             stream(command, std::process::Stdio::null());
@@ -86,6 +81,15 @@ impl Pty {
             let late = start.elapsed() > PATIENCE;
             assert!(!late, "`{text}` was not printed for 20 seconds:\n{}", self.transcript());
         }
+    }
+
+    /// Waits for `text`, and fails if anything else is printed before it.
+    #[track_caller]
+    pub(crate) fn expect_next(&mut self, text: &str) {
+        let before = self.matched;
+        self.expect(text);
+        let skipped = &self.seen[before..self.matched - text.len()];
+        assert!(skipped.is_empty(), "before `{text}`: {}", String::from_utf8_lossy(skipped));
     }
 
     /// Waits until `condition` holds, reading on meanwhile.

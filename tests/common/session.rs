@@ -1,0 +1,93 @@
+//! The script driver of scenarios: one shell script per session, that marks on both outputs
+//! where each command ends.
+//!
+//! Commands are not fed through a pipe: fish reads all of it before it runs anything.
+
+use std::path::Path;
+
+use super::command::Output;
+use super::scenario::{Outcome, Scenario, lines};
+use super::world::World;
+
+/// What a shell made of a session.
+pub(crate) struct Session {
+    /// What came of each step that the shell took, up to where it stopped.
+    pub(crate) outcomes: Vec<Outcome>,
+    /// The whole output, for a message.
+    pub(crate) output: Output,
+}
+
+/// Runs a scenario's session in a shell.
+pub(crate) fn run(scenario: &Scenario, shell: &str, program: &Path, world: &World) -> Session {
+    let nonce = format!("__scenario_{}", world.canary().trim_start_matches("CANARY-"));
+    let steps = scenario.steps_for(shell);
+    let mut script = prelude(shell, &nonce);
+    for step in steps.iter().map(|&at| &scenario.steps[at]) {
+        script.push_str(&step.command);
+        script.push_str("\n__scenario_mark\n");
+    }
+    // Beside the home directory, so that the session does not see it.
+    let path = world.root().join(format!("session.{shell}"));
+    std::fs::write(&path, script).unwrap();
+    let flags: &[&str] = match shell {
+        "bash" => &["--noprofile", "--norc"],
+        "zsh" => &["-f"],
+        _ => &["--no-config"],
+    };
+    let output = world.command(program).args(flags).arg(&path).run();
+    let outcomes = split(&output, &nonce, world.root());
+    Session { outcomes, output }
+}
+
+/// Returns what comes before the session: a function that marks the end of a command with its
+/// status. Each command finds a status of 0: fish's `set` would pass an older one on.
+fn prelude(shell: &str, nonce: &str) -> String {
+    let print = format!("builtin printf '\\n%s %s\\n' {nonce}");
+    if shell == "fish" {
+        format!(
+            "function __scenario_mark\n  set -l s $status\n  {print} $s\n  {print} $s >&2\nend\n"
+        )
+    } else {
+        format!("__scenario_mark() {{\n  local s=$?\n  {print} $s\n  {print} $s >&2\n}}\n")
+    }
+}
+
+/// Cuts both outputs at the marks.
+fn split(output: &Output, nonce: &str, root: &Path) -> Vec<Outcome> {
+    let (out, err) = (output.out(), output.err());
+    let (out, err) = (sections(&out, nonce), sections(&err, nonce));
+    let pairs = out.into_iter().zip(err);
+    pairs
+        .map(|((stdout, status), (stderr, _))| Outcome {
+            stdout: lines(stdout, root),
+            stderr: lines(stderr, root),
+            status,
+        })
+        .collect()
+}
+
+/// Splits text into what stands before each mark, and the mark's status. What comes after the
+/// last mark is left out.
+fn sections<'a>(text: &'a str, nonce: &str) -> Vec<(&'a str, i32)> {
+    let mark = format!("\n{nonce} ");
+    let mut sections = Vec::new();
+    let mut rest = text;
+    while let Some((section, after)) = rest.split_once(&mark) {
+        let (status, after) = after.split_once('\n').unwrap_or((after, ""));
+        sections.push((section, status.parse().unwrap_or(-1)));
+        rest = after;
+    }
+    sections
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn output_is_cut_at_the_marks() {
+        let text = "one\ntwo\n\nN 0\n\nN 1\nno newline\nN 130\ntail";
+        let want = [("one\ntwo\n", 0), ("", 1), ("no newline", 130)];
+        assert_eq!(sections(text, "N"), want);
+    }
+}

@@ -1,0 +1,136 @@
+//! README, `--help`, manual page and completions say the same.
+
+use clap::{Arg, Command, CommandFactory};
+
+use crate::common::world::World;
+
+fn readme() -> String {
+    std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap()
+}
+
+/// Every command that has none below it, as one types it, with its arguments.
+fn commands() -> Vec<(String, Vec<Arg>)> {
+    fn walk(command: &Command, path: &str, found: &mut Vec<(String, Vec<Arg>)>) {
+        for sub in command.get_subcommands().filter(|sub| sub.get_name() != "help") {
+            let path = format!("{path}{}", sub.get_name());
+            if sub.has_subcommands() {
+                walk(sub, &format!("{path} "), found);
+            } else {
+                found.push((path, sub.get_arguments().cloned().collect()));
+            }
+        }
+    }
+    let mut root = mima::cli::Cli::command();
+    root.build();
+    let mut found = Vec::new();
+    walk(&root, "", &mut found);
+    assert!(found.len() > 15, "{found:?}");
+    found
+}
+
+fn flags(args: &[Arg]) -> impl Iterator<Item = String> {
+    let long = args.iter().filter(|arg| !arg.is_hide_set()).filter_map(Arg::get_long);
+    long.filter(|flag| *flag != "help").map(|flag| format!("--{flag}"))
+}
+
+#[test]
+fn every_command_and_flag_is_in_the_readme() {
+    let readme = readme();
+    let table = readme.split("## The commands").nth(1).unwrap().split("\n## ").next().unwrap();
+    for (command, args) in commands() {
+        let (verb, sub) = command.split_once(' ').unwrap_or((&command, ""));
+        let rows: Vec<_> = table.lines().filter(|row| row.contains(&format!("`mima {verb}"))).collect();
+        assert!(rows.iter().any(|row| row.contains(sub)), "`mima {command}` is not in the README");
+        for flag in flags(&args) {
+            let named = rows.iter().any(|row| row.contains(&flag));
+            assert!(named, "`mima {command} {flag}` is not in the README");
+        }
+    }
+    assert!(table.contains("--as-root"));
+}
+
+#[test]
+fn the_readme_names_no_command_or_flag_that_is_not_there() {
+    let known: Vec<_> = commands().into_iter().flat_map(|(_, args)| flags(&args).collect::<Vec<_>>()).collect();
+    let readme = readme();
+    let words = readme.split(|c: char| c.is_whitespace() || "`[]()|,;".contains(c));
+    for flag in words.filter(|word| word.starts_with("--") && word.len() > 2) {
+        let known = known.iter().any(|known| known == flag) || ["--as-root", "--help"].contains(&flag);
+        assert!(known, "the README names {flag}");
+    }
+    let verbs: Vec<_> = mima::cli::Cli::command().get_subcommands().map(|sub| sub.get_name().to_owned()).collect();
+    let table = readme.split("## The commands").nth(1).unwrap();
+    for after in table.split("`mima ").skip(1) {
+        let verb = after.split(|c: char| !c.is_ascii_alphabetic() && c != '-').next().unwrap();
+        assert!(verb.starts_with('-') || verbs.iter().any(|known| known == verb), "the README names mima {verb}");
+    }
+}
+
+#[test]
+fn every_command_and_flag_is_in_help_man_and_completions() {
+    let world = World::new();
+    let man = world.mima(&["man"]).run().ok().quiet().out().replace("\\-", "-");
+    let completions: Vec<_> = ["bash", "zsh", "fish"]
+        .into_iter()
+        .map(|shell| world.mima(&["completions", shell]).run().ok().quiet().out())
+        .collect();
+    for (command, args) in commands() {
+        assert!(man.contains(&format!(".SS mima {command}\n")), "{command} is not in the manual page");
+        let words: Vec<_> = command.split(' ').chain(["--help"]).collect();
+        let help = world.mima(&words).run().ok().quiet().out();
+        let section = man.split(&format!(".SS mima {command}\n")).nth(1).unwrap();
+        let section = section.split("\n.S").next().unwrap();
+        for flag in flags(&args) {
+            assert!(help.contains(&flag), "{flag} is not in the help of {command}");
+            assert!(section.contains(&flag), "{flag} of {command} is not in the manual page");
+            for script in &completions {
+                let bare = flag.trim_start_matches('-');
+                assert!(script.contains(bare), "{flag} of {command} is not in the completions");
+            }
+        }
+        for arg in args.iter().filter(|arg| !arg.is_hide_set()) {
+            let text = arg.get_help().map(ToString::to_string).unwrap_or_default();
+            assert!(!text.is_empty(), "{command}: {} has no help", arg.get_id());
+        }
+    }
+    for variable in ["MIMA_HOME", "MIMA_ASKPASS", "NO_COLOR"] {
+        let help = world.mima(&["--help"]).run().ok().out();
+        for text in [&help, &man, &readme()] {
+            assert!(text.contains(variable), "{variable}");
+        }
+    }
+}
+
+#[test]
+fn completions_are_valid_and_offer_no_value() {
+    let world = World::new();
+    for (shell, check) in
+        [("bash", &["bash", "-n"][..]), ("zsh", &["zsh", "-n"]), ("fish", &["fish", "--no-execute"])]
+    {
+        let script = world.mima(&["completions", shell]).run().ok().out();
+        let file = world.write(&format!("mima.{shell}"), &script);
+        let Some(program) = crate::common::require(check[0]) else { continue };
+        world.command(program).args(&check[1..]).arg(file).run().ok().quiet();
+    }
+}
+
+#[test]
+fn mistakes_on_the_command_line_are_explained_without_repeating_arguments() {
+    let world = World::new();
+    let canary = world.canary().to_owned();
+    for args in [
+        &["secret", "add", "NAME", "x", &canary][..],
+        &["secret", "get", "x", &canary],
+        &["set", "dev", "VAR", &canary],
+        &["secret", "add", "x", "--raw=", &canary],
+        &["secret", "list", "x"],
+        &["secret", "list", &format!("--json={canary}")],
+        &["env", "dev", "--shell", &canary],
+    ] {
+        // The world fails the test if a message holds the canary.
+        world.mima(args).run().fails(2).stdout_is("").stderr_has("hint: ");
+    }
+    world.mima(&["secert"]).run().fails(2).stderr_has("did you mean secret?");
+    world.mima(&[]).run().fails(2).stderr_has("Usage: mima");
+    world.mima(&["--version"]).run().ok().stdout_is(format!("mima {}\n", env!("CARGO_PKG_VERSION")));
+}
