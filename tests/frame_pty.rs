@@ -87,8 +87,9 @@ fn a_shell_has_job_control() {
         world.command("bash").args(["--norc", "--noprofile", "-i"]).env("PS1", "> ").std();
     let mut pty = Pty::spawn(&mut bash);
     pty.expect("> ");
-    pty.send_line("cat");
-    pty.wait_until("cat is in the foreground", |pty| pty.foreground() != pty.pid());
+    // It is in the foreground before bash lets it be stopped: so it says when it is there.
+    pty.send_line("sh -c 'echo up; exec cat'");
+    pty.expect("up\r\n");
     pty.send("\x1a");
     pty.expect("Stopped");
     pty.send_line("fg; echo status-$?");

@@ -1,5 +1,5 @@
 //! What is in a command's environment under `mima run`, and what is never in mima's own.
-//! (threats: F5, F6, B5)
+//! (threats: F5, F6, B5, I6)
 
 #![cfg(target_os = "linux")]
 
@@ -11,6 +11,7 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use crate::common::leaks::contains;
+use crate::common::strace::trace;
 use crate::common::world::{VALUE, World, mima};
 use crate::common::{require, spawn};
 use crate::run::{linked_world, run_g};
@@ -131,7 +132,7 @@ fn with_entries(world: &World, words: &[&str], entries: &[&[u8]]) -> std::proces
 }
 
 #[test]
-fn t_f6_entries_that_are_no_variables_are_dropped_by_scrub() {
+fn t_f6_entries_that_are_no_variables_or_twice_there_are_dropped_by_scrub() {
     let world = linked_world();
     let home = [b"HOME=", world.home().as_os_str().as_bytes()].concat();
     let askpass = [b"MIMA_ASKPASS=", world.bin().join("askpass").as_os_str().as_bytes()].concat();
@@ -151,8 +152,23 @@ fn t_f6_entries_that_are_no_variables_are_dropped_by_scrub() {
     assert!(output.status.success(), "{output:?}");
     let got = parse(&output.stdout);
     assert_eq!(names(&got), ["HOME", "OTHER", "PATH", "TERM", "TOKEN"]);
-    // As getenv does: the first one counts.
-    assert_eq!(got[&b"TERM"[..]], b"one");
+}
+
+/// The environment that `/proc` shows is the one mima started with; this sees the rest: no
+/// file, pipe or other process gets a value.
+#[test]
+fn t_i6_a_value_leaves_mima_by_the_exec_and_nothing_else() {
+    let world = linked_world();
+    let Some((output, lines)) = trace(&world, run_g(&world, &["true"]), &[]) else { return };
+    output.ok().quiet().stdout_is("");
+    let values: Vec<_> = lines.iter().filter(|line| line.text.contains(VALUE)).collect();
+    assert!(
+        values.len() == 1 && values[0].call == "execve" && values[0].text.contains("[\"true\"]"),
+        "{values:#?}"
+    );
+    let network = ["socket", "connect", "sendto", "sendmsg", "bind"];
+    let network: Vec<_> = lines.iter().filter(|l| network.contains(&l.call.as_str())).collect();
+    assert!(network.is_empty(), "{network:#?}");
 }
 
 #[test]

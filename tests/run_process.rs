@@ -7,7 +7,8 @@ use crate::common::command::{Cmd, Output};
 use crate::common::world::World;
 use crate::run::{linked_world, run_g};
 
-/// Settings that a caller may have made: scripts around `"$@"`.
+/// Settings that a caller may have made: scripts around `"$@"`. With SIGCHLD ignored, waiting
+/// for a child fails with ECHILD, which mima must cope with when it runs `MIMA_ASKPASS`.
 const SIGNALS: [(&str, &str); 6] = [
     ("default", r#"exec "$@""#),
     ("ignored", r#"trap '' PIPE INT; exec "$@""#),
