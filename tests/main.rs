@@ -19,6 +19,7 @@
 )]
 
 mod common;
+mod contract;
 mod fixtures;
 mod frame;
 mod frame_pty;

@@ -90,7 +90,9 @@ impl Vault {
                 Failure::new(Kind::NotFound, "there is no vault yet").hint("mima vault init")
             );
         }
-        fs::check_owned(&self.dir)?;
+        for dir in [self.data(), &self.dir] {
+            fs::check_owned(dir)?;
+        }
         if self.secrets().exists() {
             fs::check_owned(&self.secrets())?;
         }
@@ -118,6 +120,11 @@ impl Vault {
     fn damaged(&self, file: &Path, what: &str) -> Failure {
         Failure::new(Kind::Damaged, format!("{} {what}", term::path(file)))
             .hint(format!("take it from a backup of {}", term::path(&self.dir)))
+    }
+
+    /// The directory that the vault, the pins and the lock are in.
+    fn data(&self) -> &Path {
+        self.dir.parent().unwrap_or(&self.dir)
     }
 
     fn secrets(&self) -> PathBuf {
@@ -247,9 +254,12 @@ impl Store for Vault {
         let names = self.names()?;
         if let Some(other) = names::case_clash(name.as_str(), names.iter().map(SecretName::as_str))
         {
-            return Err(Failure::failed(format!(
-                "`{name}` differs only in case from `{other}`, and some disks take them for one"
-            ))
+            return Err(Failure::new(
+                Kind::Usage,
+                format!(
+                    "`{name}` differs only in case from `{other}`, and some disks take them for one"
+                ),
+            )
             .hint("choose another name"));
         }
         fs::private_dir(&self.secrets())?;
