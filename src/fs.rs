@@ -235,6 +235,8 @@ impl Lock {
             .mode(FILE_MODE)
             .open(path)
             .context(what())?;
+        // Under a umask of 0777 nobody could open it again.
+        file.set_permissions(std::fs::Permissions::from_mode(FILE_MODE)).context(what())?;
         let file = match file.try_lock() {
             Ok(()) => file,
             Err(std::fs::TryLockError::WouldBlock) => wait_for(file, path)?,

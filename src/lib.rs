@@ -9,7 +9,7 @@
 //! | 4 | `flow` | finds the files, resolves groups, opens the store, asks for presence |
 //! | 3 | `store` | where values lie; stores never import each other |
 //! | 2 | `config` `env` `shell` | pure: parsing, merging, quoting; no input or output |
-//! | 1 | `error` `fs` `paths` `term` `prompt` `secret` | small tools |
+//! | 1 | `error` `fs` `names` `paths` `term` `prompt` `secret` | small tools |
 //! | 0 | `sys` | the only unsafe code |
 //!
 //! A newcomer reads this page, then `cli.rs`, then one file of `commands/`, then `flow/`.
@@ -23,6 +23,7 @@ pub mod env;
 pub mod error;
 pub mod flow;
 pub mod fs;
+pub mod names;
 pub mod paths;
 pub mod prompt;
 pub mod secret;

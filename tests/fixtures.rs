@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::Path;
 
 use age::secrecy::ExposeSecret;
-use mima::config::names::SecretName;
+use mima::names::SecretName;
 use mima::paths::Paths;
 use mima::prompt::{Prompter, Reason};
 use mima::secret::Secret;

@@ -61,7 +61,7 @@ fn the_user_file_is_private_and_a_link_is_followed() {
 #[test]
 fn a_list_marks_links_to_nothing() {
     let world = world();
-    world.mima(&["group", "link", "dev", "GONE", "K0O"]).run().ok().stderr_has("did you mean K0");
+    world.mima(&["group", "link", "dev", "GONE", "K0O"]).run().ok().stderr_has("did you mean `K0");
     let list = world.mima(&["group", "list", "dev"]).run();
     list.ok().quiet().stdout_is(
         "dev\n  DATABASE_URL  K00\n  TOKEN         K01\n  GONE          K0O  (no such secret)\n",
@@ -71,7 +71,7 @@ fn a_list_marks_links_to_nothing() {
     assert_eq!(rows.len(), 4);
     assert_eq!(rows[2]["missing"], true);
     assert_eq!(rows[3]["group"], "prod");
-    world.mima(&["group", "list", "dve"]).run().fails(1).stderr_has("did you mean dev?");
+    world.mima(&["group", "list", "dve"]).run().fails(1).stderr_has("did you mean `dev`?");
     assert_eq!(world.asked(), 0);
 }
 

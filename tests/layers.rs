@@ -9,7 +9,7 @@ use crate::common::source::Source;
 /// The layers, from the bottom. A module imports only from layers below its own.
 const LAYERS: &[&[&str]] = &[
     &["sys"],
-    &["error", "fs", "paths", "term", "prompt", "secret"],
+    &["error", "fs", "names", "paths", "term", "prompt", "secret"],
     &["config", "env", "shell"],
     &["store", "trust", "session"],
     &["flow"],

@@ -4,7 +4,7 @@ use crate::common::pty::Pty;
 use crate::common::world::World;
 
 /// What is typed at a prompt whose label holds the first text.
-const ANSWERS: [(&str, &str); 2] = [("Value of", "sk_test_4242"), ("Passphrase", "correct horse")];
+const ANSWERS: [(&str, &str); 2] = [("Value of", "sk_test_4242"), ("assphrase", "correct horse")];
 
 #[test]
 fn the_readmes_sessions_are_true() {
@@ -26,7 +26,8 @@ fn the_readmes_sessions_are_true() {
             pty.expect("$ ");
             pty.send_line(typed);
             pty.expect(&format!("{typed}\r\n"));
-        } else if let Some((_, answer)) = ANSWERS.iter().find(|(label, _)| line.starts_with(label))
+        } else if let Some((_, answer)) =
+            ANSWERS.iter().find(|(label, _)| line.contains(label) && line.ends_with(':'))
         {
             pty.expect_next(&format!("{line} "));
             pty.send_line(answer);

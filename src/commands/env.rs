@@ -3,9 +3,9 @@
 use zeroize::Zeroizing;
 
 use crate::cli::{Env, Syntax};
-use crate::config::names::VarName;
 use crate::error::{Failure, Result};
 use crate::flow::{Mima, Wanted};
+use crate::names::VarName;
 use crate::secret::Secret;
 use crate::shell::quote;
 use crate::term;

@@ -5,9 +5,9 @@ use std::fmt::Write;
 
 use crate::cli::{Group as Verb, GroupLink, GroupList};
 use crate::config::edit::Edit;
-use crate::config::names::{GroupName, SecretName, VarName, nearest};
 use crate::error::Result;
 use crate::flow::{Mima, Target};
+use crate::names::{GroupName, SecretName, VarName, nearest};
 use crate::term;
 
 pub(super) fn run(mima: &Mima, verb: &Verb) -> Result<()> {
@@ -57,7 +57,7 @@ fn link(mima: &Mima, args: &GroupLink) -> Result<()> {
         term::note(&format!("there is no secret {secret} yet"));
         match nearest(secret.as_str(), names.iter().map(SecretName::as_str)) {
             Some(near) => {
-                term::hint(&format!("did you mean {near}? else: mima secret add {secret}"))
+                term::hint(&format!("did you mean `{near}`? Else: mima secret add {secret}"))
             }
             None => term::hint(&format!("mima secret add {secret}")),
         }

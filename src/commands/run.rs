@@ -3,10 +3,10 @@
 use std::ffi::OsString;
 
 use crate::cli::Run;
-use crate::config::names::VarName;
 use crate::env::{Environment, Inherit};
 use crate::error::{Failure, Kind, Result};
 use crate::flow::{Mima, Wanted, find};
+use crate::names::VarName;
 use crate::term;
 
 /// How much of the command a prompt shows, in characters.

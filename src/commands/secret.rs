@@ -4,12 +4,12 @@ use std::ffi::OsStr;
 use std::io::IsTerminal;
 
 use crate::cli::{self, Secret as Verb, SecretAdd, SecretGet, SecretRename};
-use crate::config::names::{SecretName, VarName, case_clash, nearest};
 use crate::error::{Failure, Kind, Result};
 use crate::flow::{Mima, Source, read_value};
+use crate::names::{SecretName, VarName};
 use crate::prompt::Reason;
 use crate::shell::quote;
-use crate::store::Store;
+use crate::store::{Store, check_case, no_such_secret};
 use crate::term;
 
 pub(super) fn run(mima: &Mima, verb: &Verb) -> Result<()> {
@@ -58,7 +58,7 @@ pub(super) fn store(
     if names.contains(name) {
         may_replace(mima, name, flags.force)?;
     }
-    refuse_case_clash(name, &names)?;
+    check_case(name, &names)?;
     let reason = Reason::new(doing);
     let label = format!("Value of {name}");
     let value = read_value(source, flags.raw, mima.prompter(), &reason, &label)?;
@@ -78,17 +78,6 @@ fn may_replace(mima: &Mima, name: &SecretName, force: bool) -> Result<()> {
         format!("there is a secret {name} already, and it stays as it is"),
     )
     .hint("add --force to replace it"))
-}
-
-fn refuse_case_clash(name: &SecretName, names: &[SecretName]) -> Result<()> {
-    match case_clash(name.as_str(), names.iter().map(SecretName::as_str)) {
-        Some(other) => Err(Failure::new(
-            Kind::Usage,
-            format!("`{name}` differs from the secret `{other}` only in case"),
-        )
-        .hint("choose another name, or use that one")),
-        None => Ok(()),
-    }
 }
 
 fn list(mima: &Mima, json: bool) -> Result<()> {
@@ -145,14 +134,6 @@ fn must_exist(name: &SecretName, store: &dyn Store) -> Result<()> {
     Err(no_such_secret(name, &names))
 }
 
-fn no_such_secret(name: &SecretName, names: &[SecretName]) -> Failure {
-    let failure = Failure::new(Kind::NotFound, format!("there is no secret `{name}`"));
-    match nearest(name.as_str(), names.iter().map(SecretName::as_str)) {
-        Some(near) => failure.hint(format!("did you mean {near}?")),
-        None => failure.hint("mima secret list"),
-    }
-}
-
 fn rm(mima: &Mima, name: &str) -> Result<()> {
     let name = SecretName::parse(name)?;
     let store = mima.store()?;
@@ -173,13 +154,12 @@ fn rename(mima: &Mima, args: &SecretRename) -> Result<()> {
     let new = SecretName::parse(&args.new)?;
     let store = mima.store()?;
     must_exist(&old, &*store)?;
-    let mut others = store.names()?;
-    if others.contains(&new) {
+    let names = store.names()?;
+    if names.contains(&new) {
         return Err(Failure::new(Kind::Refused, format!("there is a secret `{new}` already"))
             .hint(format!("mima secret rm {new}")));
     }
-    others.retain(|name| *name != old);
-    refuse_case_clash(&new, &others)?;
+    check_case(&new, &names)?;
     let reason = Reason::new(format!("mima secret rename {old} {new}"));
     let value = store.unlock(&reason)?.get(&old)?;
     store.put(&new, &value)?;

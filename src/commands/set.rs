@@ -3,9 +3,9 @@
 use crate::cli::Set;
 use crate::commands::secret;
 use crate::config::edit::Edit;
-use crate::config::names::{GroupName, SecretName, VarName};
 use crate::error::Result;
 use crate::flow::{Mima, Target};
+use crate::names::{GroupName, SecretName, VarName};
 use crate::term;
 
 pub(super) fn run(mima: &Mima, args: &Set) -> Result<()> {

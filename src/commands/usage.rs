@@ -64,7 +64,7 @@ fn failure(kind: ErrorKind, error: &clap::Error) -> Failure {
     let failure = Failure::new(Kind::Usage, message);
     let failure = match about(ContextKind::SuggestedSubcommand) {
         near if near.is_empty() => failure,
-        near => failure.hint(format!("did you mean {near}?")),
+        near => failure.hint(format!("did you mean `{near}`?")),
     };
     match about(ContextKind::Usage).trim() {
         "" => failure.hint("mima --help"),

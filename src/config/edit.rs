@@ -12,10 +12,10 @@ mod tests;
 use serde::Deserialize;
 
 use super::groups::{Groups, RawGroups, refuse_clash};
-use super::names::{self, GroupName, SecretName, VarName};
 use super::parse::outline::Node;
 use super::parse::{self, Document, Fault, Place, path_text};
 use crate::error::{Failure, Kind, Result};
+use crate::names::{self, GroupName, SecretName, VarName};
 
 /// The key that holds the groups, in both files.
 const GROUPS: &str = "groups";

@@ -4,9 +4,9 @@
 
 use std::collections::BTreeMap;
 
-use super::names::{self, GroupName, SecretName, VarName};
 use super::parse::{Entries, Fault, Text, path_text};
 use crate::error::{Failure, Kind, Result};
+use crate::names::{self, GroupName, SecretName, VarName};
 
 /// The groups of a file as serde reads them.
 pub type RawGroups = Entries<Entries<Text>>;

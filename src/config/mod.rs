@@ -1,11 +1,10 @@
-//! The two files and the names in them. Pure: bytes in, types out.
+//! The two files. Pure: bytes in, types out.
 //!
 //! [`parse::parse`] reads a file as [`user::UserFile`] or [`project::ProjectFile`];
 //! [`edit::apply`] changes the groups in one and leaves every other byte as it was.
 
 pub mod edit;
 pub mod groups;
-pub mod names;
 pub mod parse;
 pub mod project;
 pub mod user;

@@ -12,8 +12,8 @@ use serde::de::{Deserialize, DeserializeOwned, Deserializer, MapAccess, Visitor}
 use serde_saphyr::Error;
 use serde_saphyr::options::MergeKeyPolicy;
 
-use super::names::{self, GroupName, VarName};
 use crate::error::{Failure, Result};
+use crate::names::{self, GroupName, VarName};
 use outline::Node;
 
 /// The largest file. Real ones have a few hundred bytes.

@@ -6,10 +6,10 @@
 use serde::Deserialize;
 
 use super::groups::{Groups, RawGroups, any_var_name, group_name, var_name};
-use super::names::{self, GroupName, VarName};
 use super::parse::{Document, Entries, Fault, Text, path_text};
 use super::user;
 use crate::error::Result;
+use crate::names::{self, GroupName, VarName};
 
 /// The keys that only a project file has.
 pub(super) const KEYS: &[&str] = &[

@@ -4,10 +4,10 @@
 use serde::Deserialize;
 
 use super::groups::{Groups, RawGroups};
-use super::names;
 use super::parse::{Document, Fault, Text};
 use super::project;
 use crate::error::Result;
+use crate::names;
 
 /// Keys of later versions. Ignoring a security setting would be worse than refusing it.
 const NOT_YET: &[&str] = &["confirm", "session"];

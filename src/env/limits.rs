@@ -44,8 +44,8 @@ pub fn check_size(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::names::VarName;
     use crate::env::Inherit;
+    use crate::names::VarName;
     use crate::secret::Secret;
 
     fn environment(sizes: &[usize]) -> Environment {

@@ -5,8 +5,8 @@ use std::os::unix::ffi::OsStrExt;
 
 use zeroize::Zeroizing;
 
-use crate::config::names::{OWN_PREFIXES, VarName};
 use crate::error::{Failure, Result};
+use crate::names::{OWN_PREFIXES, VarName};
 use crate::secret::Secret;
 
 /// What `--scrub` lets through.

@@ -2,8 +2,8 @@
 
 use super::Mima;
 use crate::config::groups::{Link, parse_list};
-use crate::config::names::{GroupName, SecretName, VarName, nearest};
 use crate::error::{Failure, Kind, Result};
+use crate::names::{GroupName, SecretName, VarName, nearest};
 use crate::prompt::Reason;
 use crate::secret::Secret;
 use crate::store::Store;
@@ -51,7 +51,7 @@ impl Wanted {
             let failure = match nearest(link.secret.as_str(), names.iter().map(SecretName::as_str))
             {
                 Some(near) => failure.hint(format!(
-                    "did you mean {near}? mima group link {} {} {near}",
+                    "did you mean `{near}`? mima group link {} {} {near}",
                     link.group, link.var
                 )),
                 None => failure,

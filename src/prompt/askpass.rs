@@ -7,12 +7,14 @@ use std::process::{Command, Stdio};
 use super::{ASKPASS, LONGEST_ANSWER, answer_buffer};
 use crate::error::{Context, Failure, Kind, Result};
 use crate::secret::Secret;
+use crate::sys::signals::Children;
 use crate::term;
 
 /// Starts `program` with the question as its one argument, and takes what it prints, less
 /// one trailing newline.
 pub(super) fn ask(program: &Path, question: &str) -> Result<Secret> {
     let what = || format!("could not run {} ({ASKPASS})", term::path(program));
+    let _children = Children::new();
     let mut child = Command::new(program)
         .arg(question)
         // A program that uses mima itself must not be asked by itself.

@@ -6,13 +6,34 @@
 
 pub mod vault;
 
-use crate::config::names::SecretName;
-use crate::error::Result;
+use crate::error::{Failure, Kind, Result};
+use crate::names::{SecretName, case_clash, nearest};
 use crate::prompt::Reason;
 use crate::secret::Secret;
 
 /// How large a value may be, in bytes.
 pub const LARGEST_VALUE: u64 = 1 << 20;
+
+/// Says that there is no secret `name` among `names`, and which one was probably meant.
+pub fn no_such_secret(name: &SecretName, names: &[SecretName]) -> Failure {
+    let failure = Failure::new(Kind::NotFound, format!("there is no secret `{name}`"));
+    match nearest(name.as_str(), names.iter().map(SecretName::as_str)) {
+        Some(near) => failure.hint(format!("did you mean `{near}`?")),
+        None => failure.hint("mima secret list"),
+    }
+}
+
+/// Refuses a new `name` that differs from one of `names` only in case: some disks take them
+/// for one. (threat D8)
+pub fn check_case(name: &SecretName, names: &[SecretName]) -> Result<()> {
+    match case_clash(name.as_str(), names.iter().map(SecretName::as_str)) {
+        Some(other) => Err(Failure::failed(format!(
+            "`{name}` differs from the secret `{other}` only in case, and some disks take them for one"
+        ))
+        .hint("choose another name, or use that one")),
+        None => Ok(()),
+    }
+}
 
 /// A place that keeps secrets by name.
 pub trait Store {

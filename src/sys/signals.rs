@@ -5,7 +5,7 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use libc::{
-    SIGALRM, SIGCONT, SIGHUP, SIGINT, SIGPIPE, SIGQUIT, SIGTERM, SIGTSTP, SIGUSR1, SIGUSR2,
+    SIGALRM, SIGCHLD, SIGCONT, SIGHUP, SIGINT, SIGPIPE, SIGQUIT, SIGTERM, SIGTSTP, SIGUSR1, SIGUSR2,
 };
 
 /// The signals that can end or stop a process at a prompt, and SIGCONT.
@@ -131,6 +131,31 @@ impl Drop for Guard {
         }
         // SAFETY: `mask` is what sigprocmask itself returned.
         unsafe { libc::sigprocmask(libc::SIG_SETMASK, &raw const self.mask, std::ptr::null_mut()) };
+    }
+}
+
+/// While it lives, the exit of a child can be waited for: where a caller has SIGCHLD ignored,
+/// the kernel would keep no record of it.
+pub struct Children(Option<libc::sigaction>);
+
+impl Children {
+    /// Makes SIGCHLD what it is by default.
+    pub fn new() -> Self {
+        // SAFETY: `sigaction` is plain data for which all-zero bytes are a valid value: SIG_DFL.
+        let default: libc::sigaction = unsafe { std::mem::zeroed() };
+        let mut old = default;
+        // SAFETY: both are live; the default action installs no handler of ours.
+        let status = unsafe { libc::sigaction(SIGCHLD, &raw const default, &raw mut old) };
+        Self((status == 0).then_some(old))
+    }
+}
+
+impl Drop for Children {
+    fn drop(&mut self) {
+        if let Some(old) = &self.0 {
+            // SAFETY: `old` is what sigaction itself returned for this signal.
+            unsafe { libc::sigaction(SIGCHLD, old, std::ptr::null_mut()) };
+        }
     }
 }
 

@@ -161,17 +161,17 @@ impl World {
         let quoted = answer.replace('\'', r"'\''");
         self.script(
             "askpass",
-            &format!("printf '%s\\n' \"$1\" >>\"${{0%/*}}/../asked\"\nprintf '%s\\n' '{quoted}'\n"),
+            &format!("printf '%s\\0' \"$1\" >>\"${{0%/*}}/../asked\"\nprintf '%s\\n' '{quoted}'\n"),
         );
         self.has_askpass = true;
     }
 
     /// Returns how often `MIMA_ASKPASS` was run.
     pub(crate) fn asked(&self) -> usize {
-        self.questions().lines().count()
+        self.questions().matches('\0').count()
     }
 
-    /// Returns what `MIMA_ASKPASS` was asked, one line per question of one line.
+    /// Returns what `MIMA_ASKPASS` was asked, each with a NUL at its end.
     pub(crate) fn questions(&self) -> String {
         std::fs::read_to_string(self.root().join("asked")).unwrap_or_default()
     }

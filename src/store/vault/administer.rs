@@ -50,8 +50,7 @@ impl Vault {
         // Asks and computes, so not under the lock.
         let sealed = self.seal_new(&text, wrap, reason)?;
 
-        let data = self.dir.parent().unwrap_or(&self.dir);
-        fs::private_dir(data)?;
+        fs::private_dir(self.data())?;
         let _lock = fs::Lock::acquire(&self.lock)?;
         self.refuse_existing()?;
         let new = self.dir.with_extension("new");

@@ -16,8 +16,8 @@ use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 
 use super::envelope;
-use crate::config::names::SecretName;
 use crate::error::{Failure, Kind, Result};
+use crate::names::SecretName;
 use crate::secret::Secret;
 use crate::store::LARGEST_VALUE;
 use crate::term;

@@ -84,7 +84,7 @@ pub(super) fn wrap(text: &Secret, passphrase: &Secret) -> Result<Vec<u8>> {
 }
 
 /// Asks for the passphrase of `sealed`, and unwraps the key's text. An answer that was wrong
-/// is not tried again: a program that is asked gives the same one for ever.
+/// already is not worth a second of work again: a program gives the same one for ever.
 pub(super) fn ask(
     sealed: &[u8],
     log_n: u8,
@@ -93,19 +93,19 @@ pub(super) fn ask(
     reason: &Reason,
 ) -> Result<Secret> {
     probe_memory(log_n)?;
-    let mut label = "Passphrase of the vault".to_owned();
     let mut last: Option<Secret> = None;
     for left in (0..TRIES).rev() {
-        let answer = prompter.passphrase(reason, &label)?;
-        if last.is_some_and(|last| last.expose() == answer.expose()) {
-            break;
+        let answer = prompter.passphrase(reason, "Passphrase of the vault")?;
+        if last.is_none_or(|last| last.expose() != answer.expose()) {
+            match unwrap(sealed, &answer, file) {
+                Err(failure) if failure.kind() == Kind::WrongKey => {}
+                unwrapped => return unwrapped,
+            }
         }
-        match unwrap(sealed, &answer, file) {
-            Err(failure) if failure.kind() == Kind::WrongKey => {}
-            unwrapped => return unwrapped,
-        }
-        label = format!("Wrong passphrase, try again ({left} left)");
         last = Some(answer);
+        if left > 0 {
+            term::note(&format!("wrong passphrase, try again ({left} left)"));
+        }
     }
     Err(wrong_passphrase())
 }
@@ -152,7 +152,11 @@ fn as_text(passphrase: &Secret) -> Option<SecretString> {
 }
 
 fn wrong_passphrase() -> Failure {
-    Failure::new(Kind::WrongKey, "wrong passphrase")
+    Failure::new(Kind::WrongKey, "wrong passphrase").hint(
+        "run it again, and mind Caps Lock; with MIMA_ASKPASS set, look at what it prints",
+    ).hint(
+        "it is the one chosen at `mima vault init` or `mima vault passwd`; mima cannot recover it",
+    )
 }
 
 /// Makes the failure for a file that is not what it should be.

@@ -31,8 +31,8 @@ use std::path::{Path, PathBuf};
 use age::x25519;
 
 use super::{LARGEST_VALUE, Store, Unlocked};
-use crate::config::names::{self, SecretName};
 use crate::error::{Context, Failure, Kind, Result};
+use crate::names::SecretName;
 use crate::paths::Paths;
 use crate::prompt::{Prompter, Reason};
 use crate::secret::Secret;
@@ -90,7 +90,9 @@ impl Vault {
                 Failure::new(Kind::NotFound, "there is no vault yet").hint("mima vault init")
             );
         }
-        fs::check_owned(&self.dir)?;
+        for dir in [self.data(), &self.dir] {
+            fs::check_owned(dir)?;
+        }
         if self.secrets().exists() {
             fs::check_owned(&self.secrets())?;
         }
@@ -118,6 +120,11 @@ impl Vault {
     fn damaged(&self, file: &Path, what: &str) -> Failure {
         Failure::new(Kind::Damaged, format!("{} {what}", term::path(file)))
             .hint(format!("take it from a backup of {}", term::path(&self.dir)))
+    }
+
+    /// The directory that the vault, the pins and the lock are in.
+    fn data(&self) -> &Path {
+        self.dir.parent().unwrap_or(&self.dir)
     }
 
     fn secrets(&self) -> PathBuf {
@@ -156,15 +163,6 @@ impl Vault {
         }
         files.sort();
         Ok(files)
-    }
-
-    fn no_such_secret(&self, name: &SecretName) -> Failure {
-        let failure = Failure::new(Kind::NotFound, format!("there is no secret `{name}`"));
-        let names = self.names().unwrap_or_default();
-        match names::nearest(name.as_str(), names.iter().map(SecretName::as_str)) {
-            Some(nearest) => failure.hint(format!("did you mean `{nearest}`?")),
-            None => failure.hint("mima secret list"),
-        }
     }
 
     /// Returns the recipients, if they are the ones that were confirmed. (threat E7)
@@ -244,14 +242,7 @@ impl Store for Vault {
         }
         let _lock = fs::Lock::acquire(&self.lock)?;
         let recipients = self.confirmed_recipients()?;
-        let names = self.names()?;
-        if let Some(other) = names::case_clash(name.as_str(), names.iter().map(SecretName::as_str))
-        {
-            return Err(Failure::failed(format!(
-                "`{name}` differs only in case from `{other}`, and some disks take them for one"
-            ))
-            .hint("choose another name"));
-        }
+        super::check_case(name, &self.names()?)?;
         fs::private_dir(&self.secrets())?;
         fs::write_atomic(&self.file_of(name), &header::seal(name, value, recipients.keys())?)
     }
@@ -267,8 +258,9 @@ impl Store for Vault {
     }
 
     fn remove(&self, name: &SecretName) -> Result<()> {
-        if !self.names()?.contains(name) {
-            return Err(self.no_such_secret(name));
+        let names = self.names()?;
+        if !names.contains(name) {
+            return Err(super::no_such_secret(name, &names));
         }
         let _lock = fs::Lock::acquire(&self.lock)?;
         fs::remove(&self.file_of(name))
@@ -296,7 +288,7 @@ impl Unlocked for Open<'_> {
         let file = self.vault.file_of(name);
         match fs::read_capped(&file, header::LARGEST_FILE)? {
             Some(sealed) => header::open(name, &sealed, &self.identity, &file),
-            None => Err(self.vault.no_such_secret(name)),
+            None => Err(super::no_such_secret(name, &self.vault.names()?)),
         }
     }
 }

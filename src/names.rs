@@ -127,9 +127,15 @@ pub fn case_clash<'a>(name: &str, existing: impl IntoIterator<Item = &'a str>) -
 
 /// Returns the one of `existing` that `name` was probably meant to be.
 pub fn nearest<'a>(name: &str, existing: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let likeness = |other: &str| {
+        let (a, b) = (name.to_lowercase(), other.to_lowercase());
+        // One slip of the finger weighs too much in a short name: `dve` for `dev`.
+        let slip = a.len() > 2 && strsim::osa_distance(&a, &b) == 1;
+        if slip { 1.0 } else { strsim::jaro_winkler(&a, &b) }
+    };
     existing
         .into_iter()
-        .map(|other| (strsim::jaro_winkler(&name.to_lowercase(), &other.to_lowercase()), other))
+        .map(|other| (likeness(other), other))
         .filter(|(score, _)| *score > 0.75)
         .max_by(|a, b| a.0.total_cmp(&b.0))
         .map(|(_, other)| other)
@@ -178,6 +184,7 @@ mod tests {
     #[test]
     fn near_and_clashing_names_are_found() {
         assert_eq!(nearest("stipe-key", ["db", "stripe-key"]), Some("stripe-key"));
+        assert_eq!(nearest("dve", ["prod", "dev"]), Some("dev"));
         assert_eq!(nearest("zzz", ["db", "stripe-key"]), None);
         assert_eq!(case_clash("Foo", ["bar", "foo"]), Some("foo"));
         assert_eq!(case_clash("foo", ["bar", "foo"]), None);
