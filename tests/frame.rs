@@ -81,7 +81,7 @@ fn askpass_answers_and_counts() {
     assert_eq!((world.asked(), copy.asked()), (2, 1));
     run(&copy);
     assert_eq!((world.asked(), copy.asked()), (2, 2));
-    assert_eq!(copy.questions(), "who?\0who?\0");
+    assert_eq!(copy.questions(), "who?\nwho?\n");
 }
 
 #[test]

@@ -70,6 +70,8 @@ fn t_f2_what_cannot_be_run_is_told_apart_as_by_env() {
         ("no-such-command", 127),
         ("./no-such-command", 127),
         ("/no/such/command", 127),
+        ("-x", 127),
+        ("", 127),
     ] {
         let output = run_g(&world, &[command]).run();
         output.fails(status).stdout_is("").stderr_has("mima: ").stderr_has(command);
@@ -196,8 +198,10 @@ fn t_f8_nonsense_is_refused_before_anything_is_decrypted() {
         &["../g", "--"],
         &["g h", "--"],
         &["g\n", "--"],
-        // Most likely an option that came too late, and never a program's name.
+        &["--scrub", "--keep", "MIMA_ASKPASS", "g", "--"],
+        // Most likely a misspelt option, and never a program's name.
         &["g", "-x"],
+        &["g", "--scrap"],
     ] {
         refused(&world.mima(&["run"]).args(args).args(["touch", "started"]).run());
     }

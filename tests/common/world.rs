@@ -161,19 +161,23 @@ impl World {
         let quoted = answer.replace('\'', r"'\''");
         self.script(
             "askpass",
-            &format!("printf '%s\\0' \"$1\" >>\"${{0%/*}}/../asked\"\nprintf '%s\\n' '{quoted}'\n"),
+            &format!(
+                "printf '%s\\n' \"$1\" >>\"${{0%/*}}/../questions\"\n\
+                 printf x >>\"${{0%/*}}/../asked\"\n\
+                 printf '%s\\n' '{quoted}'\n"
+            ),
         );
         self.has_askpass = true;
     }
 
     /// Returns how often `MIMA_ASKPASS` was run.
     pub(crate) fn asked(&self) -> usize {
-        self.questions().matches('\0').count()
+        std::fs::read(self.root().join("asked")).unwrap_or_default().len()
     }
 
-    /// Returns what `MIMA_ASKPASS` was asked, each with a NUL at its end.
+    /// Returns what `MIMA_ASKPASS` was asked.
     pub(crate) fn questions(&self) -> String {
-        std::fs::read_to_string(self.root().join("asked")).unwrap_or_default()
+        std::fs::read_to_string(self.root().join("questions")).unwrap_or_default()
     }
 
     /// Puts a shell script on the `PATH`.
