@@ -21,6 +21,7 @@
 mod common;
 mod config;
 mod contract;
+mod crash;
 mod environments;
 mod fixtures;
 mod frame;
