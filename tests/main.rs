@@ -41,3 +41,4 @@ mod run_process;
 mod scenarios;
 mod secrets;
 mod surface;
+mod vault_format;
