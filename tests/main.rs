@@ -41,4 +41,6 @@ mod run_process;
 mod scenarios;
 mod secrets;
 mod surface;
+mod vault;
 mod vault_format;
+mod vault_plugin;
