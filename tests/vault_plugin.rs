@@ -45,7 +45,7 @@ fn fifty_secrets_need_the_plugin_once() {
     for number in 0..50 {
         let (name, value) = (format!("s{number}"), format!("v{number}"));
         world.mima(&["secret", "add", &name]).stdin(value).run().ok();
-        group.push_str(&format!("    S{number}: {name}\n"));
+        group += &format!("    S{number}: {name}\n");
     }
     assert_eq!(log(&world).len(), 1, "adding never asks");
     world.write(".mima.yaml", group);
