@@ -1,6 +1,6 @@
 //! What every store promises, whatever it is: each backend runs [`keep`] unchanged.
 
-use mima::error::Kind;
+use mima::error::{Failure, Kind};
 use mima::names::SecretName;
 use mima::paths::Paths;
 use mima::prompt::{Prompter, Reason};
@@ -158,7 +158,15 @@ fn writers_do_not_get_in_each_others_way(open: &Opener<'_>) {
             });
         }
     });
-    assert_eq!(names(&*open()).len(), 8 * 9 + 1);
+    let removed = std::thread::scope(|scope| {
+        let removers: Vec<_> =
+            (0..8).map(|_| scope.spawn(|| open().remove(&name("w0-1")))).collect();
+        removers.into_iter().map(|remover| remover.join().unwrap()).collect::<Vec<_>>()
+    });
+    assert_eq!(removed.iter().filter(|removed| removed.is_ok()).count(), 1);
+    let kinds = removed.iter().filter_map(|removed| removed.as_ref().err());
+    assert!(kinds.map(Failure::kind).all(|kind| kind == Kind::NotFound));
+    assert_eq!(names(&*open()).len(), 8 * 9 - 1 + 1);
     assert_eq!(get(&*open(), "shared").unwrap().len(), 1);
 }
 

@@ -2,10 +2,13 @@
 
 use std::os::unix::fs::PermissionsExt;
 
+use mima::store::Store;
+
 use crate::common::leaks::files_below;
 use crate::common::pty::Pty;
 use crate::common::require;
 use crate::common::world::{PASSPHRASE, World};
+use crate::vault_format::vault;
 
 #[test]
 fn init_makes_a_vault_of_full_strength() {
@@ -133,6 +136,19 @@ fn the_vault_may_be_a_link_to_where_it_is_shared() {
     world.mima(&["secret", "add", "x"]).stdin("v").run().ok();
     world.mima(&["secret", "get", "x"]).run().ok().stdout_is("v");
     assert!(shared.join("secrets/x.age").is_file());
+}
+
+#[test]
+fn what_is_no_secret_is_left_out_and_told() {
+    let world = World::with_vault();
+    let secrets = world.data().join("vault/secrets");
+    for file in ["K00.sync-conflict-2026 1.age", "notes.txt", ".gitkeep", "-x.age"] {
+        std::fs::write(secrets.join(file), "x").unwrap();
+    }
+    let vault = vault(&world);
+    assert_eq!(vault.names().unwrap().len(), 50);
+    let strays = ["-x.age", "K00.sync-conflict-2026 1.age", "notes.txt"];
+    assert_eq!(vault.strays().unwrap(), strays.map(|file| secrets.join(file)));
 }
 
 #[test]

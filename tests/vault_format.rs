@@ -1,5 +1,5 @@
 //! The vault's files, whole and damaged: what is read, what is refused, what is left alone.
-//! In-process, on the fixture; [`crate::vault`] has the verbs.
+//! In-process, on the fixture; `tests/vault.rs` has the verbs.
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -285,19 +285,6 @@ fn missing_pieces_are_named() {
     }
 }
 
-#[test]
-fn what_is_no_secret_is_left_out_and_told() {
-    let world = World::with_vault();
-    let secrets = world.data().join("vault/secrets");
-    for file in ["K00.sync-conflict-2026 1.age", "notes.txt", ".gitkeep", "-x.age"] {
-        std::fs::write(secrets.join(file), "x").unwrap();
-    }
-    let vault = vault(&world);
-    assert_eq!(vault.names().unwrap().len(), 50);
-    let strays = ["-x.age", "K00.sync-conflict-2026 1.age", "notes.txt"];
-    assert_eq!(vault.strays().unwrap(), strays.map(|file| secrets.join(file)));
-}
-
 /// Every way to flip one bit of `whole`.
 fn flips(whole: &[u8]) -> impl Iterator<Item = (usize, Vec<u8>)> {
     (0..whole.len() * 8).map(|bit| {
@@ -320,12 +307,13 @@ fn soon<T>(work: impl Fn() -> T) -> T {
     done
 }
 
+/// The store of a world that has a vault.
 pub(crate) fn vault(world: &World) -> Vault {
     let askpass = world.bin().join("askpass");
     Vault::new(&Paths::in_dir(world.data()), Prompter::with_askpass(askpass))
 }
 
-pub(crate) fn unlock(vault: &Vault) -> Result<Box<dyn Unlocked + '_>, Failure> {
+fn unlock(vault: &Vault) -> Result<Box<dyn Unlocked + '_>, Failure> {
     let _spawning = SPAWNING.read().unwrap();
     vault.unlock(&Reason::new("test"))
 }
@@ -339,7 +327,7 @@ fn put(vault: &Vault, key: &str) -> Result<(), Failure> {
     vault.put(&name(key), &Secret::new(b"a value".to_vec()))
 }
 
-pub(crate) fn get(unlocked: &dyn Unlocked, key: &str) -> Result<String, Failure> {
+fn get(unlocked: &dyn Unlocked, key: &str) -> Result<String, Failure> {
     unlocked.get(&name(key)).map(|value| String::from_utf8(value.expose().to_vec()).unwrap())
 }
 

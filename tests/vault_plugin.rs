@@ -1,5 +1,6 @@
 //! A vault whose key an age plugin wraps, with the plugin of `tests/plugin`.
 
+use std::fmt::Write;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
@@ -45,7 +46,7 @@ fn fifty_secrets_need_the_plugin_once() {
     for number in 0..50 {
         let (name, value) = (format!("s{number}"), format!("v{number}"));
         world.mima(&["secret", "add", &name]).stdin(value).run().ok();
-        group += &format!("    S{number}: {name}\n");
+        writeln!(group, "    S{number}: {name}").unwrap();
     }
     assert_eq!(log(&world).len(), 1, "adding never asks");
     world.write(".mima.yaml", group);

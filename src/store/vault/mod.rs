@@ -258,11 +258,12 @@ impl Store for Vault {
     }
 
     fn remove(&self, name: &SecretName) -> Result<()> {
+        self.check()?;
+        let _lock = fs::Lock::acquire(&self.lock)?;
         let names = self.names()?;
         if !names.contains(name) {
             return Err(super::no_such_secret(name, &names));
         }
-        let _lock = fs::Lock::acquire(&self.lock)?;
         fs::remove(&self.file_of(name))
     }
 
