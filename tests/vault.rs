@@ -2,13 +2,14 @@
 
 use std::os::unix::fs::PermissionsExt;
 
+use mima::names::SecretName;
 use mima::store::Store;
 
 use crate::common::leaks::files_below;
 use crate::common::pty::Pty;
 use crate::common::require;
 use crate::common::world::{PASSPHRASE, World};
-use crate::vault_format::vault;
+use crate::vault_format::{unlock, vault};
 
 #[test]
 fn init_makes_a_vault_of_full_strength() {
@@ -179,5 +180,42 @@ fn debian_age_opens_it() {
         let file = vault.join(format!("secrets/{name}.age"));
         let opened = world.command(&age).args(["-d", "-i"]).arg(&key).arg(file).run();
         opened.ok().stdout_is(want);
+    }
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn t_i4_no_value_stays_in_memory_after_it_was_read() {
+    use std::os::unix::fs::FileExt;
+    let world = World::with_vault();
+    for size in [40, 700, 100_000] {
+        // This process must not know the value before it is read.
+        let script = format!("head -c {size} /dev/urandom | base64 -w0 | \"$@\"");
+        let add = world.mima(&["secret", "add", "--force", "x"]);
+        add.within(&script).run().ok();
+        let masked: Vec<u8> = {
+            let vault = vault(&world);
+            let unlocked = unlock(&vault).unwrap();
+            let value = unlocked.get(&SecretName::parse("x").unwrap()).unwrap();
+            // The last bytes: the first are where an allocator notes what is free.
+            let part = value.expose().len() - 40..value.expose().len() - 16;
+            value.expose()[part].iter().map(|byte| !byte).collect()
+        };
+        let memory = std::fs::File::open("/proc/self/mem").unwrap();
+        let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
+        let mut page = vec![0; 1 << 16];
+        for line in maps.lines().filter(|line| line.contains(" rw-p ")) {
+            let (start, end) = line.split(' ').next().unwrap().split_once('-').unwrap();
+            let mut at = u64::from_str_radix(start, 16).unwrap();
+            let end = u64::from_str_radix(end, 16).unwrap();
+            while at < end {
+                let read = memory.read_at(&mut page, at).unwrap_or(0);
+                let found = page[..read]
+                    .windows(masked.len())
+                    .any(|window| window.iter().zip(&masked).all(|(byte, mask)| *byte == !mask));
+                assert!(!found, "{size} random bytes: still there, in {line}");
+                at += u64::try_from(page.len()).unwrap() - 64;
+            }
+        }
     }
 }

@@ -313,7 +313,8 @@ pub(crate) fn vault(world: &World) -> Vault {
     Vault::new(&Paths::in_dir(world.data()), Prompter::with_askpass(askpass))
 }
 
-fn unlock(vault: &Vault) -> Result<Box<dyn Unlocked + '_>, Failure> {
+/// Unlocks it by its askpass program.
+pub(crate) fn unlock(vault: &Vault) -> Result<Box<dyn Unlocked + '_>, Failure> {
     let _spawning = SPAWNING.read().unwrap();
     vault.unlock(&Reason::new("test"))
 }
