@@ -20,6 +20,7 @@
 
 mod common;
 mod config;
+mod crash;
 mod contract;
 mod environments;
 mod fixtures;
