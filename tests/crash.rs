@@ -1,6 +1,7 @@
 //! Kills, full disks and races: rows E1 to E5 of the threat table.
 
 use std::process::Stdio;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::common::command::Cmd;
@@ -223,26 +224,26 @@ fn t_e3_the_file_is_synced_before_the_rename_and_the_directory_after() {
 fn t_e4_nothing_is_lost_among_many_writers() {
     let world = world();
     // A reader all the while: it never sees half a file.
-    let done = std::sync::atomic::AtomicBool::new(false);
+    let done = AtomicBool::new(false);
     let all = std::thread::scope(|scope| {
         scope.spawn(|| {
-            while !done.load(std::sync::atomic::Ordering::Relaxed) {
+            while !done.load(Ordering::Relaxed) {
                 world.mima(&["run", "x", "--", "true"]).run().ok();
                 world.mima(&["group", "list"]).run().ok();
             }
         });
-        let script = "\
-        seq 1600 | xargs -P64 -I{} sh -c \
-        'printf v | mima secret add N{} 2>/dev/null && mima group link many V{} N{} 2>/dev/null || echo lost {}'";
+        let script =
+            "seq 3200 | xargs -P64 -I{} sh -c 'printf v | mima secret add N{} || echo lost'
+            seq 320 | xargs -P64 -I{} sh -c 'mima group link many V{} N{} || echo lost'";
         let all = world.command("sh").args(["-c", script]).timeout(Duration::from_secs(500)).run();
-        done.store(true, std::sync::atomic::Ordering::Relaxed);
+        done.store(true, Ordering::Relaxed);
         all
     });
     all.ok().stdout_is("");
     let names = world.mima(&["secret", "list"]).run().ok().out();
-    assert_eq!(names.lines().filter(|name| name.starts_with('N')).count(), 1600);
+    assert_eq!(names.lines().filter(|name| name.starts_with('N')).count(), 3200);
     let links = world.mima(&["group", "list", "many"]).run();
-    assert_eq!(links.ok().out().lines().count(), 1601, "a header and the links");
+    assert_eq!(links.ok().out().lines().count(), 321, "a header and the links");
     links.stdout_lacks("no such secret");
     world.assert_no_temporary();
 }

@@ -4,7 +4,7 @@ use crate::cli::{Vault as Verb, VaultInit};
 use crate::error::Result;
 use crate::flow::Mima;
 use crate::prompt::Reason;
-use crate::store::vault::Wrap;
+use crate::store::vault::{PinState, Wrap};
 use crate::term;
 
 pub(super) fn run(mima: &Mima, verb: &Verb) -> Result<()> {
@@ -17,11 +17,19 @@ pub(super) fn run(mima: &Mima, verb: &Verb) -> Result<()> {
             Ok(())
         }
         Verb::Recipients(args) if args.accept => {
-            mima.vault().accept_recipients(&Reason::new("mima vault recipients --accept"))?;
+            let reason = Reason::new("mima vault recipients --accept");
+            let accepted = mima.vault().accept_recipients(&reason)?;
             term::note("these recipients can read what is added from now on:");
-            print_recipients(mima)
+            print(&accepted)
         }
-        Verb::Recipients(_) => print_recipients(mima),
+        Verb::Recipients(_) => {
+            print(&mima.vault().recipients()?)?;
+            if mima.vault().pin_state()? != PinState::Confirmed {
+                term::note("they are not the ones that were confirmed here, so nothing is added");
+                term::hint("if they are right: mima vault recipients --accept");
+            }
+            Ok(())
+        }
     }
 }
 
@@ -32,16 +40,14 @@ fn init(mima: &Mima, args: &VaultInit) -> Result<()> {
     };
     mima.vault().init(&wrap, &Reason::new("mima vault init"))?;
     term::note(&format!("made the vault {}", term::path(&mima.paths().vault())));
+    if let Some(plugin) = mima.vault().plugin()? {
+        term::note(&format!("{} opens it from now on", term::path(&plugin)));
+    }
     term::hint("mima set GROUP VAR");
     Ok(())
 }
 
-fn print_recipients(mima: &Mima) -> Result<()> {
-    let lines: String = mima
-        .vault()
-        .recipients()?
-        .iter()
-        .map(|line| format!("{}\n", term::sanitize(line)))
-        .collect();
+fn print(recipients: &[String]) -> Result<()> {
+    let lines: String = recipients.iter().map(|line| format!("{line}\n")).collect();
     term::print(lines.as_bytes())
 }
