@@ -133,6 +133,12 @@ impl<T> Context<T> for Result<T> {
     }
 }
 
+/// Says that mima itself is at fault: where, and nothing of what it was working on.
+pub fn of_panic(place: Option<&std::panic::Location<'_>>) -> String {
+    let place = place.map(ToString::to_string).unwrap_or_default();
+    format!("this is a bug in mima, at {place}: please report it")
+}
+
 /// Says a system error in words, without the number that std appends.
 pub fn describe(error: &io::Error) -> String {
     let text = error.to_string();

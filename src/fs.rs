@@ -257,18 +257,15 @@ fn wait_for(file: File, path: &Path) -> Result<File> {
         // Nobody listens any more once the five seconds are over.
         drop(done.send(locked));
     });
-    match waiting.recv_timeout(LOCK_WAIT) {
-        Ok(locked) => locked.context(format!("could not lock {}", term::path(path))),
-        Err(_) => {
-            let mut pid = [0; 10];
-            let read = holder.read_at(&mut pid, 0).unwrap_or(0);
-            let pid =
-                String::from_utf8_lossy(pid.get(..read).unwrap_or_default()).trim().to_owned();
-            Err(Failure::failed(format!(
-                "another mima (process {pid}) has held {} for 5 seconds",
-                term::path(path)
-            ))
-            .hint(format!("if it hangs: kill {pid}")))
-        }
+    if let Ok(locked) = waiting.recv_timeout(LOCK_WAIT) {
+        return locked.context(format!("could not lock {}", term::path(path)));
     }
+    let mut pid = [0; 10];
+    let read = holder.read_at(&mut pid, 0).unwrap_or(0);
+    let pid = String::from_utf8_lossy(pid.get(..read).unwrap_or_default()).trim().to_owned();
+    Err(Failure::failed(format!(
+        "another mima (process {pid}) has held {} for 5 seconds",
+        term::path(path)
+    ))
+    .hint(format!("if it hangs: kill {pid}")))
 }

@@ -1,8 +1,9 @@
 //! What reaches a screen: one sanitizer, and writing that survives a closed pipe.
 
 use std::io::{self, IsTerminal, Write};
-use std::os::fd::AsFd;
 use std::path::Path;
+
+use rustix::io::Errno;
 
 use crate::error::{Context, Failure, Kind, Result};
 
@@ -39,17 +40,30 @@ pub fn print(bytes: &[u8]) -> Result<()> {
     if crate::sys::startup::was_closed(1) {
         return Err(Failure::failed("could not write to standard output: it is closed"));
     }
-    // Not `std::io::stdout`: it buffers, and a secret would stay behind in its buffer.
-    let written = io::stdout()
-        .as_fd()
-        .try_clone_to_owned()
-        .and_then(|fd| std::fs::File::from(fd).write_all(bytes));
-    match written {
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
-            Err(Failure::new(Kind::BrokenPipe, "standard output was closed"))
+    // Not by `Write for Stdout`: it buffers, and a secret would stay behind in its buffer.
+    let stdout = io::stdout();
+    let mut rest = bytes;
+    while !rest.is_empty() {
+        match rustix::io::write(&stdout, rest) {
+            Ok(written) => rest = rest.get(written..).unwrap_or_default(),
+            Err(Errno::INTR) => {}
+            Err(Errno::PIPE) => {
+                return Err(Failure::new(Kind::BrokenPipe, "standard output was closed"));
+            }
+            Err(error) => return Err(error).context("could not write to standard output"),
         }
-        written => written.context("could not write to standard output"),
     }
+    Ok(())
+}
+
+/// Writes each item on a line of its own.
+pub fn print_lines(items: impl IntoIterator<Item = impl std::fmt::Display>) -> Result<()> {
+    let mut lines = Vec::new();
+    for item in items {
+        // Writing to a vector cannot fail.
+        writeln!(lines, "{item}").ok();
+    }
+    print(&lines)
 }
 
 /// Writes a JSON value, on lines of its own.

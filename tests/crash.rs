@@ -52,7 +52,7 @@ fn state(world: &World) -> String {
         let got = world.mima(&["secret", "get", name]).run();
         let value = if got.status.success() { got.out() } else { "none".to_owned() };
         assert!(got.status.success() || got.err().contains("no secret"), "{got}");
-        state.push_str(&format!("{name} {value}\n"));
+        state = format!("{state}{name} {value}\n");
     }
     state
 }

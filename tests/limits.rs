@@ -78,7 +78,7 @@ fn t_b10_the_whole_environment_has_a_limit() {
     for i in 0..21 {
         let name = format!("big{i}");
         world.mima(&["secret", "add", &name]).stdin(vec![b'a'; 100_000]).run().ok();
-        file.push_str(&format!("    BIG{i}: {name}\n"));
+        file = format!("{file}    BIG{i}: {name}\n");
     }
     world.write(".mima.yaml", file);
     let run = world.mima(&["run", "g", "--", "true"]);

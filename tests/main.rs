@@ -30,6 +30,7 @@ mod frame_strace;
 mod groups;
 mod homes;
 mod layers;
+mod leaks;
 mod limits;
 mod names;
 mod prompts;

@@ -57,7 +57,7 @@ fn link(mima: &Mima, args: &GroupLink) -> Result<()> {
         term::note(&format!("there is no secret {secret} yet"));
         match nearest(secret.as_str(), names.iter().map(SecretName::as_str)) {
             Some(near) => {
-                term::hint(&format!("did you mean `{near}`? Else: mima secret add {secret}"))
+                term::hint(&format!("did you mean `{near}`? Else: mima secret add {secret}"));
             }
             None => term::hint(&format!("mima secret add {secret}")),
         }

@@ -15,7 +15,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use crate::cli::{Cli, Verb};
-use crate::error::Result;
+use crate::error::{self, Result};
 use crate::flow::Mima;
 use crate::paths::Paths;
 use crate::prompt::Prompter;
@@ -28,6 +28,8 @@ const RUN_FAILED: u8 = 125;
 
 /// Parses the command line, runs the verb, prints a failure, and returns the exit status.
 pub fn main() -> ExitCode {
+    // The message of a panic may hold what was being worked on. (threat I8)
+    std::panic::set_hook(Box::new(|panic| term::note(&error::of_panic(panic.location()))));
     sys::process::protect_memory();
     let (outcome, own) = match Cli::try_parse() {
         Ok(cli) => {

@@ -16,8 +16,7 @@ pub(super) fn run(mima: &Mima, args: &Run) -> Result<()> {
     let inherit = inherit(args)?;
     let wanted = Wanted::resolve(mima, &args.groups)?;
     if args.command.is_empty() {
-        let lines: String = wanted.variables().map(|name| format!("{name}\n")).collect();
-        return term::print(lines.as_bytes());
+        return term::print_lines(wanted.variables());
     }
     let store = mima.store()?;
     wanted.check_exist(&*store)?;

@@ -90,8 +90,7 @@ fn list(mima: &Mima, json: bool) -> Result<()> {
         term::note("there are no secrets yet");
         term::hint("mima set GROUP VAR");
     }
-    let lines: String = names.iter().map(|name| format!("{name}\n")).collect();
-    term::print(lines.as_bytes())
+    term::print_lines(&names)
 }
 
 fn get(mima: &Mima, args: &SecretGet) -> Result<()> {

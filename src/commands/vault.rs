@@ -20,10 +20,10 @@ pub(super) fn run(mima: &Mima, verb: &Verb) -> Result<()> {
             let reason = Reason::new("mima vault recipients --accept");
             let accepted = mima.vault().accept_recipients(&reason)?;
             term::note("these recipients can read what is added from now on:");
-            print(&accepted)
+            term::print_lines(accepted)
         }
         Verb::Recipients(_) => {
-            print(&mima.vault().recipients()?)?;
+            term::print_lines(mima.vault().recipients()?)?;
             if mima.vault().pin_state()? != PinState::Confirmed {
                 term::note("they are not the ones that were confirmed here, so nothing is added");
                 term::hint("if they are right: mima vault recipients --accept");
@@ -45,9 +45,4 @@ fn init(mima: &Mima, args: &VaultInit) -> Result<()> {
     }
     term::hint("mima set GROUP VAR");
     Ok(())
-}
-
-fn print(recipients: &[String]) -> Result<()> {
-    let lines: String = recipients.iter().map(|line| format!("{line}\n")).collect();
-    term::print(lines.as_bytes())
 }

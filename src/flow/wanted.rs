@@ -74,10 +74,10 @@ impl Wanted {
     fn describe(&self, purpose: &str) -> String {
         const SHOWN: usize = 6;
         let names: Vec<_> = self.variables().map(VarName::as_str).collect();
-        let mut list = names.iter().take(SHOWN).copied().collect::<Vec<_>>().join(", ");
-        if names.len() > SHOWN {
-            list.push_str(&format!(" and {} more", names.len() - SHOWN));
+        let shown = names.iter().take(SHOWN).copied().collect::<Vec<_>>().join(", ");
+        match names.len().saturating_sub(SHOWN) {
+            0 => format!("{purpose} gets {shown}"),
+            more => format!("{purpose} gets {shown} and {more} more"),
         }
-        format!("{purpose} gets {list}")
     }
 }

@@ -14,7 +14,7 @@ use crate::term;
 /// one trailing newline.
 pub(super) fn ask(program: &Path, question: &str) -> Result<Secret> {
     let what = || format!("could not run {} ({ASKPASS})", term::path(program));
-    let _children = Children::new();
+    let _children = Children::keep();
     let mut child = Command::new(program)
         .arg(question)
         // A program that uses mima itself must not be asked by itself.
@@ -25,7 +25,10 @@ pub(super) fn ask(program: &Path, question: &str) -> Result<Secret> {
         .context(what())?;
     let mut answer = answer_buffer();
     let read = match child.stdout.take() {
-        Some(out) => out.take(LONGEST_ANSWER as u64).read_to_end(&mut answer),
+        Some(out) => {
+            let most = u64::try_from(LONGEST_ANSWER).unwrap_or(u64::MAX);
+            out.take(most).read_to_end(&mut answer)
+        }
         None => Ok(0),
     };
     let status = child.wait().context(what())?;

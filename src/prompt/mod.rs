@@ -75,14 +75,12 @@ impl Prompter {
     /// Asks for the passphrase that opens something, once. `label` names it: `Passphrase of
     /// the vault`.
     pub fn passphrase(&self, reason: &Reason, label: &str) -> Result<Secret> {
-        match self.askpass()? {
-            Some(program) => askpass::ask(program, &format!("{}\n{label}: ", reason.headline())),
-            None => {
-                let mut terminal = open_terminal()?;
-                terminal.write(&format!("{}\n", reason.headline()))?;
-                terminal.ask_hidden(label)
-            }
+        if let Some(program) = self.askpass()? {
+            return askpass::ask(program, &format!("{}\n{label}: ", reason.headline()));
         }
+        let mut terminal = open_terminal()?;
+        terminal.write(&format!("{}\n", reason.headline()))?;
+        terminal.ask_hidden(label)
     }
 
     /// Asks twice for a passphrase that is being chosen; refuses an empty one.

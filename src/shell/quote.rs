@@ -39,7 +39,7 @@ pub fn fish(value: &[u8]) -> Zeroizing<Vec<u8>> {
             match c {
                 '\'' | '\\' => out.extend_from_slice(&[b'\\', bytes.first().copied().unwrap_or(0)]),
                 '\u{f600}'..='\u{f6ff}' | '\u{fdd0}'..='\u{fdef}' => {
-                    escape_for_fish(&mut out, bytes)
+                    escape_for_fish(&mut out, bytes);
                 }
                 _ => out.extend_from_slice(bytes),
             }

@@ -139,8 +139,8 @@ impl Drop for Guard {
 pub struct Children(Option<libc::sigaction>);
 
 impl Children {
-    /// Makes SIGCHLD what it is by default.
-    pub fn new() -> Self {
+    /// Makes SIGCHLD what it is by default, until this is dropped.
+    pub fn keep() -> Self {
         // SAFETY: `sigaction` is plain data for which all-zero bytes are a valid value: SIG_DFL.
         let default: libc::sigaction = unsafe { std::mem::zeroed() };
         let mut old = default;
@@ -183,7 +183,10 @@ fn catch(signal: libc::c_int) -> Option<(libc::c_int, libc::sigaction)> {
     let handler: extern "C" fn(libc::c_int) = arrived;
     // SAFETY: as above.
     let mut new: libc::sigaction = unsafe { std::mem::zeroed() };
-    new.sa_sigaction = handler as libc::sighandler_t;
+    #[expect(clippy::as_conversions, reason = "the address of a function, as C wants it")]
+    {
+        new.sa_sigaction = handler as libc::sighandler_t;
+    }
     new.sa_mask = empty_set();
     // SAFETY: the handler only touches an atomic, which is safe in a signal handler.
     unsafe { libc::sigaction(signal, &raw const new, std::ptr::null_mut()) };
