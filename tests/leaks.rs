@@ -120,7 +120,6 @@ fn t_i8_no_error_holds_a_value_or_passphrase() {
 
 /// Stops mima right before the exec, and looks at all of its memory.
 #[test]
-#[cfg(target_os = "linux")]
 fn t_i4_before_the_exec_a_value_is_in_memory_once_and_the_passphrase_nowhere() {
     let Some(strace) = require("strace") else { return };
     if !rustix::process::geteuid().is_root() {
@@ -152,7 +151,6 @@ fn t_i4_before_the_exec_a_value_is_in_memory_once_and_the_passphrase_nowhere() {
 }
 
 /// Returns all memory that a process can write to, one piece after the other.
-#[cfg(target_os = "linux")]
 fn memory_of(pid: &str) -> Vec<u8> {
     let maps = std::fs::read_to_string(format!("/proc/{pid}/maps")).unwrap();
     let memory = std::fs::File::open(format!("/proc/{pid}/mem")).unwrap();

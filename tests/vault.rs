@@ -2,14 +2,13 @@
 
 use std::os::unix::fs::PermissionsExt;
 
-use mima::names::SecretName;
 use mima::store::Store;
 
 use crate::common::leaks::files_below;
 use crate::common::pty::Pty;
 use crate::common::require;
 use crate::common::world::{PASSPHRASE, World};
-use crate::vault_format::{unlock, vault};
+use crate::vault_format::vault;
 
 #[test]
 fn init_makes_a_vault_of_full_strength() {
@@ -187,6 +186,11 @@ fn debian_age_opens_it() {
 #[cfg(target_os = "linux")]
 fn t_i4_no_value_stays_in_memory_after_it_was_read() {
     use std::os::unix::fs::FileExt;
+
+    use mima::names::SecretName;
+
+    use crate::vault_format::unlock;
+
     let world = World::with_vault();
     for size in [40, 700, 100_000] {
         // This process must not know the value before it is read.

@@ -47,7 +47,7 @@ fn look_up(pid: i32) -> Option<Process> {
     Some(Process { name: name.to_owned(), parent, session })
 }
 
-/// `struct proc_bsdshortinfo` of <sys/proc_info.h>. PROC_PIDTBSDINFO, which libc knows, is
+/// `struct proc_bsdshortinfo` of `sys/proc_info.h`. `PROC_PIDTBSDINFO`, which libc knows, is
 /// refused for processes of other users, a root `login` among them.
 #[cfg(target_os = "macos")]
 #[repr(C)]
@@ -62,7 +62,7 @@ struct ShortInfo {
     reserved: u32,
 }
 
-/// PROC_PIDT_SHORTBSDINFO of <sys/proc_info.h>.
+/// `PROC_PIDT_SHORTBSDINFO` of `sys/proc_info.h`.
 #[cfg(target_os = "macos")]
 const SHORT_INFO: libc::c_int = 13;
 

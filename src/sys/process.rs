@@ -77,7 +77,7 @@ pub fn exec_limits() -> ExecLimits {
     }
 }
 
-/// Returns what execve(2) takes at most: ARG_MAX, for a string as for all of them.
+/// Returns what execve(2) takes at most: `ARG_MAX`, for a string as for all of them.
 #[cfg(target_os = "macos")]
 pub fn exec_limits() -> ExecLimits {
     ExecLimits { string: 1 << 20, total: 1 << 20 }

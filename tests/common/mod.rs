@@ -30,10 +30,17 @@ pub(crate) fn spawn(command: &mut Command) -> Child {
 /// The directories of every test's `PATH`, after the world's own `bin`.
 pub(crate) const PATH: &str = "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin";
 
+/// Programs that exist on Linux only, so that elsewhere they are not missing.
+const LINUX_ONLY: [&str; 2] = ["strace", "setpriv"];
+
 /// Finds a program that a test needs, in the developer's own `PATH`.
 ///
 /// Without it the test is skipped, visibly; with `MIMA_TEST_REQUIRE=all` it fails.
 pub(crate) fn require(program: &str) -> Option<PathBuf> {
+    if LINUX_ONLY.contains(&program) && !cfg!(target_os = "linux") {
+        eprintln!("SKIPPED: {program} is for Linux only");
+        return None;
+    }
     let found = find(program);
     if found.is_none() {
         skip(&format!("no {program} here"));

@@ -15,6 +15,12 @@ use rustix::process::{Pid, Signal};
 use rustix::pty::OpenptFlags;
 use rustix::termios::{LocalModes, Termios, Winsize};
 
+/// How to open a terminal: where it can be, so that no other test's child inherits it.
+#[cfg(target_os = "linux")]
+const OPEN: OpenptFlags = OpenptFlags::RDWR.union(OpenptFlags::NOCTTY).union(OpenptFlags::CLOEXEC);
+#[cfg(not(target_os = "linux"))]
+const OPEN: OpenptFlags = OpenptFlags::RDWR.union(OpenptFlags::NOCTTY);
+
 /// How long to wait for what is expected.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// How long to wait at a time, before looking at the clock and the child again.
@@ -36,9 +42,8 @@ impl Pty {
     /// [`super::command::Cmd::std`].
     #[track_caller]
     pub(crate) fn spawn(command: &mut Command) -> Self {
-        let master =
-            rustix::pty::openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC)
-                .unwrap();
+        let master = rustix::pty::openpt(OPEN).unwrap();
+        rustix::io::fcntl_setfd(&master, rustix::io::FdFlags::CLOEXEC).unwrap();
         rustix::pty::grantpt(&master).unwrap();
         rustix::pty::unlockpt(&master).unwrap();
         let name = rustix::pty::ptsname(&master, Vec::new()).unwrap();
