@@ -71,11 +71,8 @@ fn list(mima: &Mima, args: &GroupList) -> Result<()> {
     let wanted = match &args.group {
         Some(group) => {
             let group = GroupName::parse(group)?;
-            let found: Vec<_> = groups.iter().filter(|(name, _)| **name == group).collect();
-            if found.is_empty() {
-                return Err(groups.no_group(&group));
-            }
-            found
+            let found = groups.iter().find(|(name, _)| **name == group);
+            vec![found.ok_or_else(|| groups.no_group(&group))?]
         }
         None => groups.iter().collect(),
     };
