@@ -19,6 +19,9 @@ use crate::term;
 const FILE_MODE: u32 = 0o600;
 /// The mode of every directory mima makes.
 const DIR_MODE: u32 = 0o700;
+/// What to do when a disk is full or may not be written to.
+const UNCHANGED: &str =
+    "nothing was changed; make room there, or set MIMA_HOME to a directory that can be written to";
 /// How long to wait for another mima before giving up.
 const LOCK_WAIT: Duration = Duration::from_secs(5);
 
@@ -89,7 +92,7 @@ fn write_with_mode(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
     if let Err(error) = written {
         // The first error is the one to report; the next write sweeps up again.
         drop(std::fs::remove_file(&temporary));
-        return Err(error).context(what());
+        return Err(error).context(what()).map_err(|failure| failure.hint(UNCHANGED));
     }
     sync_parent(path).context(what())
 }
@@ -161,7 +164,7 @@ pub fn private_dir(path: &Path) -> Result<()> {
         match std::fs::DirBuilder::new().mode(DIR_MODE).create(dir) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             made => {
-                made.context(what())?;
+                made.context(what()).map_err(|failure| failure.hint(UNCHANGED))?;
                 // mkdir is subject to the umask; 0777 would lock mima out.
                 std::fs::set_permissions(dir, std::fs::Permissions::from_mode(DIR_MODE))
                     .context(what())?;

@@ -134,7 +134,11 @@ fn a_read_only_home_is_a_clear_error() {
         let setpriv = setpriv.to_str().unwrap();
         cmd.under(&[setpriv, "--reuid=12345", "--regid=12345", "--clear-groups"]).run()
     };
-    as_user(&["secret", "add", "x"]).fails(1).stderr_has("could not make").stderr_has("denied");
+    as_user(&["secret", "add", "x"])
+        .fails(1)
+        .stderr_has("could not make")
+        .stderr_has("denied")
+        .stderr_has("hint: nothing was changed");
     as_user(&["group", "link", "dev", "A", "x"]).fails(1).stderr_has("denied");
     as_user(&["secret", "list"]).ok();
     std::fs::set_permissions(world.home(), PermissionsExt::from_mode(0o700)).unwrap();

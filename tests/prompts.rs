@@ -241,7 +241,7 @@ fn t_j4_a_prompt_in_the_background_stops_and_no_prompt_fails() {
     pty.send_line(PASSPHRASE);
     pty.expect("value-of-K00");
     pty.send_line("mima run --no-prompt dev -- true; echo status=$?");
-    pty.expect("--no-prompt forbids to ask");
+    pty.expect("--no-prompt forbids asking");
     pty.expect("status=125");
 }
 

@@ -57,6 +57,16 @@ fn fifty_secrets_need_the_plugin_once() {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
+fn a_caller_that_ignores_its_children_changes_nothing() {
+    let world = world();
+    init(&world);
+    world.mima(&["secret", "add", "x"]).stdin("v").run().ok();
+    let get = world.mima(&["secret", "get", "x"]).under(&["env", "--ignore-signal=CHLD"]);
+    get.run().ok().stdout_is("v");
+}
+
+#[test]
 fn a_pin_goes_from_the_prompt_to_the_plugin() {
     let mut world = world();
     world.set_env("MIMATEST_PIN", "1234-mima-pin");

@@ -22,7 +22,11 @@ pub(super) fn ask(program: &Path, question: &str) -> Result<Secret> {
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .spawn()
-        .context(what())?;
+        .context(what())
+        .map_err(|failure| {
+            failure
+                .hint(format!("set {ASKPASS} to a program that prints the passphrase, or unset it"))
+        })?;
     let mut answer = answer_buffer();
     let read = match child.stdout.take() {
         Some(out) => {

@@ -138,7 +138,7 @@ impl Prompter {
 }
 
 fn nobody_may_be_asked() -> Failure {
-    Failure::new(Kind::Locked, "the secrets are locked, and --no-prompt forbids to ask")
+    Failure::new(Kind::Locked, "the secrets are locked, and --no-prompt forbids asking")
         .hint("run it without --no-prompt")
 }
 

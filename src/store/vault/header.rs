@@ -51,8 +51,9 @@ pub(super) fn open(
     file: &Path,
 ) -> Result<Secret> {
     let damaged = |what: String| {
-        Failure::new(Kind::Damaged, format!("{} {what}", term::path(file)))
-            .hint(format!("take it from a backup, or add the secret anew: mima secret add {name}"))
+        Failure::new(Kind::Damaged, format!("{} {what}", term::path(file))).hint(format!(
+            "take it from a backup, or add the secret anew: mima secret add --force {name}"
+        ))
     };
     let identity = Witness { identity, names: RefCell::default() };
     let reader = envelope::parse(sealed)

@@ -14,6 +14,8 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD_NO_PAD;
 use zeroize::Zeroizing;
 
+use crate::sys::signals::Children;
+
 /// How long one stanza may be.
 const LONGEST: usize = 16 << 10;
 /// How long a line of a stanza's body is; a shorter one ends it.
@@ -37,7 +39,10 @@ pub(super) struct Wire {
 }
 
 /// A process that does not outlive its owner, nor stays behind as a zombie.
-struct Running(Child);
+struct Running(
+    Child,
+    #[expect(dead_code, reason = "held until the process has been waited for")] Children,
+);
 
 impl Drop for Running {
     fn drop(&mut self) {
@@ -56,7 +61,8 @@ impl Wire {
             command.env_remove(name);
         }
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
-        let mut child = Running(command.spawn()?);
+        let children = Children::keep();
+        let mut child = Running(command.spawn()?, children);
         match (child.0.stdin.take(), child.0.stdout.take()) {
             (Some(to), Some(from)) => Ok(Self { child, to, from }),
             _ => Err(io::Error::other("no pipes")),
