@@ -66,7 +66,7 @@ fn link(mima: &Mima, args: &GroupLink) -> Result<()> {
 }
 
 fn list(mima: &Mima, args: &GroupList) -> Result<()> {
-    let groups = mima.user_file()?.groups;
+    let groups = &mima.user_file()?.groups;
     let names: BTreeSet<_> = mima.store()?.names()?.into_iter().collect();
     let wanted = match &args.group {
         Some(group) => {

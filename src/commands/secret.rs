@@ -96,15 +96,16 @@ fn list(mima: &Mima, json: bool) -> Result<()> {
 fn get(mima: &Mima, args: &SecretGet) -> Result<()> {
     let name = SecretName::parse(&args.name)?;
     let var = match &args.var {
-        Some(var) => VarName::parse(var)?,
-        None => variable_for(&name)?,
+        _ if !args.export => None,
+        Some(var) => Some(VarName::parse(var)?),
+        None => Some(variable_for(&name)?),
     };
     let store = mima.store()?;
     must_exist(&name, &*store)?;
     let reason = Reason::new(format!("mima secret get {name}: standard output"));
     let value = store.unlock(&reason)?.get(&name)?;
     term::note(&format!("the value of {name} is on standard output, in the clear"));
-    if args.export {
+    if let Some(var) = var {
         term::print(format!("export {var}=").as_bytes())?;
         term::print(&quote::posix(value.expose()))?;
         return term::print(b"\n");

@@ -26,14 +26,8 @@ pub enum Target {
 impl Mima {
     /// Tells what `edit` would do, without doing it: a file that cannot be edited is better
     /// found before a person has typed a value.
-    pub fn try_edit(&self, target: Target, edit: &Edit) -> Result<Edited> {
-        let path = self.file_of(target)?;
-        let bytes = fs::read_capped(&path, LARGEST_FILE)?.unwrap_or_default();
-        if target == Target::User && !bytes.is_empty() {
-            fs::check_not_forged(&path)?;
-        }
-        validate(target, &bytes, &path)?;
-        apply(&bytes, edit, &term::path(&path))
+    pub fn try_edit(&self, target: Target, edit: &Edit) -> Result<()> {
+        plan(target, &self.file_of(target)?, edit).map(drop)
     }
 
     /// Makes `edit` in the file, under the lock, atomically. Returns the file's path for
@@ -42,11 +36,10 @@ impl Mima {
         let path = self.file_of(target)?;
         fs::private_dir(self.paths().data())?;
         let _lock = Lock::acquire(&self.paths().lock())?;
-        let edited = self.try_edit(target, edit)?;
-        // Not through the link's own directory: a dotfiles repository keeps its file.
-        let real = resolve_link(&path)?;
-        let before = fs::read_capped(&real, LARGEST_FILE)?;
-        if before.as_ref() != Some(&edited.bytes) {
+        let (before, edited) = plan(target, &path, edit)?;
+        if before != edited.bytes {
+            // A link stays one, and a dotfiles repository keeps its file.
+            let real = resolve_link(&path)?;
             match target {
                 Target::User => fs::write_atomic(&real, &edited.bytes)?,
                 Target::Project => fs::write_atomic_keeping_mode(&real, &edited.bytes)?,
@@ -78,12 +71,24 @@ impl Mima {
     }
 }
 
-fn validate(target: Target, bytes: &[u8], path: &Path) -> Result<()> {
+/// Reads the file, all of which must be valid, and makes the edit in memory. Returns the
+/// bytes that were read, and what has become of them.
+fn plan(target: Target, path: &Path, edit: &Edit) -> Result<(Vec<u8>, Edited)> {
     let label = term::path(path);
+    let bytes = fs::read_capped(path, LARGEST_FILE)?.unwrap_or_default();
     match target {
-        Target::User => parse::<UserFile>(bytes, &label).map(drop),
-        Target::Project => parse::<ProjectFile>(bytes, &label).map(drop),
+        Target::User => {
+            if !bytes.is_empty() {
+                fs::check_not_forged(path)?;
+            }
+            parse::<UserFile>(&bytes, &label)?;
+        }
+        Target::Project => {
+            parse::<ProjectFile>(&bytes, &label)?;
+        }
     }
+    let edited = apply(&bytes, edit, &label)?;
+    Ok((bytes, edited))
 }
 
 fn resolve_link(path: &Path) -> Result<PathBuf> {

@@ -11,6 +11,8 @@ pub use edit::Target;
 pub use value::{Source, read_value};
 pub use wanted::Wanted;
 
+use std::cell::OnceCell;
+
 use crate::config::parse::parse;
 use crate::config::user::UserFile;
 use crate::error::Result;
@@ -28,12 +30,13 @@ const LARGEST_FILE: u64 = 256 << 10;
 pub struct Mima {
     paths: Paths,
     prompter: Prompter,
+    user_file: OnceCell<UserFile>,
 }
 
 impl Mima {
     /// Finds the places. Nothing is created or asked.
     pub fn new(paths: Paths, prompter: Prompter) -> Self {
-        Self { paths, prompter }
+        Self { paths, prompter, user_file: OnceCell::new() }
     }
 
     /// Where mima's files are.
@@ -46,14 +49,18 @@ impl Mima {
         &self.prompter
     }
 
-    /// Reads and parses the user file; the empty one if there is none.
-    pub fn user_file(&self) -> Result<UserFile> {
+    /// Reads and parses the user file, once; the empty one if there is none.
+    pub fn user_file(&self) -> Result<&UserFile> {
+        if let Some(file) = self.user_file.get() {
+            return Ok(file);
+        }
         let path = self.paths.user_file();
         let bytes = fs::read_capped(path, LARGEST_FILE)?;
         if bytes.is_some() {
             fs::check_not_forged(path)?;
         }
-        parse(&bytes.unwrap_or_default(), &term::path(path))
+        let file = parse(&bytes.unwrap_or_default(), &term::path(path))?;
+        Ok(self.user_file.get_or_init(|| file))
     }
 
     /// Opens the store that the user file names.
