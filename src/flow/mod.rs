@@ -14,7 +14,7 @@ pub use wanted::Wanted;
 use std::cell::OnceCell;
 
 use crate::config::parse::parse;
-use crate::config::user::UserFile;
+use crate::config::user::{StoreKind, UserFile};
 use crate::error::Result;
 use crate::fs;
 use crate::paths::Paths;
@@ -65,9 +65,9 @@ impl Mima {
 
     /// Opens the store that the user file names.
     pub fn store(&self) -> Result<Box<dyn Store>> {
-        // The user file accepts no other store yet, so reading it is enough of a check.
-        self.user_file()?;
-        Ok(Box::new(self.vault()))
+        match self.user_file()?.store {
+            StoreKind::Vault => Ok(Box::new(self.vault())),
+        }
     }
 
     /// Opens the store, and makes the vault if it is the store and there is none yet. That
