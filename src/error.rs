@@ -20,6 +20,8 @@ pub enum Kind {
     Usage,
     /// The named thing does not exist.
     NotFound,
+    /// The named thing exists, and nobody said that it may be replaced.
+    Exists,
     /// The store needs proof of presence, and nobody may or can be asked.
     Locked,
     /// The passphrase or key was wrong.
@@ -81,7 +83,8 @@ impl Failure {
             Kind::Usage if own == 1 => 2,
             Kind::CannotExecute => 126,
             Kind::NoCommand => 127,
-            Kind::BrokenPipe => 0,
+            // As if SIGPIPE had ended it: 128 and its number.
+            Kind::BrokenPipe => 141,
             _ => own,
         }
     }

@@ -201,7 +201,6 @@ pub fn check_not_forged(path: &Path) -> Result<()> {
     let meta =
         std::fs::metadata(path).context(format!("could not look at {}", term::path(path)))?;
     let me = rustix::process::geteuid().as_raw();
-    let my_group = rustix::process::getegid().as_raw();
     if meta.uid() != me && meta.uid() != 0 {
         return Err(Failure::failed(format!(
             "{} belongs to another user (uid {}), so it decides nothing",
@@ -209,7 +208,9 @@ pub fn check_not_forged(path: &Path) -> Result<()> {
             meta.uid()
         )));
     }
-    let writers = if meta.gid() == my_group { 0o002 } else { 0o022 };
+    // A group of the user's own has their number. On macOS everybody's group is `staff`.
+    let private_group = meta.gid() == me && !cfg!(target_os = "macos");
+    let writers = if private_group { 0o002 } else { 0o022 };
     if meta.mode() & writers != 0 {
         return Err(Failure::failed(format!(
             "others can write to {}, so it decides nothing",

@@ -53,7 +53,8 @@ macro_rules! name {
                 if fits {
                     Ok(Self(text.to_owned()))
                 } else {
-                    Err(Failure::new(Kind::Usage, format!("`{}` is no name for {}", shorten(text), $what))
+                    // Not quoted: arguments get mixed up, and this one may be the value.
+                    Err(Failure::new(Kind::Usage, concat!("that is no name for ", $what))
                         .hint(Self::RULE))
                 }
             }
@@ -139,14 +140,6 @@ pub fn nearest<'a>(name: &str, existing: impl IntoIterator<Item = &'a str>) -> O
         .filter(|(score, _)| *score > 0.75)
         .max_by(|a, b| a.0.total_cmp(&b.0))
         .map(|(_, other)| other)
-}
-
-/// Cuts a hopeless name short, for a message.
-fn shorten(text: &str) -> String {
-    if text.chars().count() <= 40 {
-        return text.to_owned();
-    }
-    text.chars().take(40).chain(['…']).collect()
 }
 
 #[cfg(test)]

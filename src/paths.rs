@@ -17,7 +17,7 @@ pub struct Paths {
 
 impl Paths {
     /// Finds the places from `MIMA_HOME`, or from `HOME` and where the `directories` crate
-    /// puts data on this system. An unset or relative `HOME` counts for nothing: the user
+    /// puts data on this system. A `HOME` that is unset, relative or no directory counts for nothing: the user
     /// database knows better. Nothing is created here. (threats: D5, D7)
     pub fn from_env(as_root: bool) -> Result<Self> {
         if let Some(dir) = std::env::var_os("MIMA_HOME").filter(|dir| !dir.is_empty()) {
@@ -77,7 +77,8 @@ impl Paths {
 }
 
 fn home_and_data() -> Result<(PathBuf, PathBuf)> {
-    let usable = std::env::var_os("HOME").is_some_and(|home| Path::new(&home).is_absolute());
+    let is_home = |home: &Path| home.is_absolute() && home.is_dir();
+    let usable = std::env::var_os("HOME").is_some_and(|home| is_home(Path::new(&home)));
     if usable {
         let dirs = BaseDirs::new().ok_or_else(no_home)?;
         return Ok((dirs.home_dir().to_owned(), dirs.data_dir().to_owned()));

@@ -6,7 +6,7 @@ use mima::paths::Paths;
 use mima::prompt::{Prompter, Reason};
 use mima::secret::Secret;
 use mima::store::vault::Vault;
-use mima::store::{LARGEST_VALUE, Store};
+use mima::store::{Existing, LARGEST_VALUE, Store};
 
 use crate::common::SPAWNING;
 use crate::common::world::World;
@@ -32,6 +32,7 @@ fn keep<'a>(fresh: &dyn Fn() -> Box<Opener<'a>>) {
         values_come_back_byte_for_byte,
         names_are_sorted_and_complete,
         putting_again_replaces,
+        what_is_there_stays_if_it_is_to_be_kept,
         removing_is_for_good,
         what_is_not_there_is_not_found,
         names_that_differ_in_case_are_refused,
@@ -89,6 +90,15 @@ fn names_are_sorted_and_complete(open: &Opener<'_>) {
     assert!(names(&*open()).contains(&longest));
 }
 
+fn what_is_there_stays_if_it_is_to_be_kept(open: &Opener<'_>) {
+    let add = |key: &str, value: &[u8]| {
+        open().put(&name(key), &Secret::new(value.to_vec()), Existing::Keep)
+    };
+    add("x", b"first").unwrap();
+    assert_eq!(add("x", b"second").unwrap_err().kind(), Kind::Exists);
+    assert_eq!(get(&*open(), "x"), Ok(b"first".to_vec()));
+}
+
 fn putting_again_replaces(open: &Opener<'_>) {
     for value in [&b"a long value first"[..], b"short", b""] {
         put(&*open(), "x", value).unwrap();
@@ -129,7 +139,8 @@ fn names_that_differ_in_case_are_refused(open: &Opener<'_>) {
 fn a_value_that_is_too_large_is_refused(open: &Opener<'_>) {
     let size = usize::try_from(LARGEST_VALUE).unwrap() + 1;
     put(&*open(), "x", b"before").unwrap();
-    let failure = open().put(&name("x"), &Secret::new(vec![0; size])).unwrap_err();
+    let failure =
+        open().put(&name("x"), &Secret::new(vec![0; size]), Existing::Replace).unwrap_err();
     let said = failure.to_string();
     assert!(said.contains("1048577") && said.contains("1048576"), "{said}");
     assert_eq!(get(&*open(), "x").unwrap(), b"before");
@@ -179,7 +190,9 @@ fn names(store: &dyn Store) -> Vec<String> {
 }
 
 fn put(store: &dyn Store, key: &str, value: &[u8]) -> Result<(), Kind> {
-    store.put(&name(key), &Secret::new(value.to_vec())).map_err(|failure| failure.kind())
+    store
+        .put(&name(key), &Secret::new(value.to_vec()), Existing::Replace)
+        .map_err(|failure| failure.kind())
 }
 
 fn get(store: &dyn Store, key: &str) -> Result<Vec<u8>, Kind> {

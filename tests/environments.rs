@@ -60,6 +60,9 @@ fn t_j8_a_closed_or_full_standard_output_ends_quietly() {
     let world = world();
     let env = world.mima(&["env", "dev"]);
     env.clone().within("\"$@\" | true").run().ok().quiet();
+    let status = "{ \"$@\"; echo $? >&2; } | true; sleep 0.3";
+    let said = world.mima(&["man"]).within(status).run().err();
+    assert!(["0\n", "141\n"].contains(&said.as_str()), "{said}");
     let full = env.clone().within("exec \"$@\" >/dev/full").run();
     full.fails(1).stderr_has("could not write to standard output").stderr_has("space");
     let closed = env.within("exec \"$@\" >&-").run();

@@ -9,8 +9,8 @@ use mima::names::SecretName;
 use mima::paths::Paths;
 use mima::prompt::{Prompter, Reason};
 use mima::secret::Secret;
-use mima::store::Store;
 use mima::store::vault::Vault;
+use mima::store::{Existing, Store};
 
 use crate::common::world::{PASSPHRASE, VALUE, copy_tree, write_executable};
 
@@ -40,7 +40,7 @@ fn make_vault_v1() {
     for number in 0..50 {
         let name = SecretName::parse(&format!("K{number:02}")).unwrap();
         let value = Secret::new(format!("{VALUE}{number:02}").into_bytes());
-        vault.put(&name, &value).unwrap();
+        vault.put(&name, &value, Existing::Keep).unwrap();
     }
     std::fs::create_dir_all(&fixture).unwrap();
     copy_tree(&paths.vault(), &fixture.join("vault"));

@@ -126,9 +126,16 @@ fn a_project_file_is_edited_in_place_too() {
     link.clone().cwd(world.home().join("p/sub")).run().ok().stderr_has("p/.mima.yaml");
     assert_eq!(world.read("p/.mima.yaml"), "env:\n  A: b\ngroups:\n  dev:\n    T: K00\n");
     assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o644);
-    // The user file is never a project file, even when one stands in the home directory.
+    // The user file is never a project file, by whichever path or link.
     world.write(".mima.yaml", "store: vault\n");
-    link.run().fails(1).stderr_has("there is no .mima.yaml");
+    link.clone().run().fails(1).stderr_has("there is no .mima.yaml");
+    let alias = world.root().join("alias");
+    std::os::unix::fs::symlink(world.home(), &alias).unwrap();
+    link.clone().env("HOME", &alias).run().fails(1).stderr_has("there is no .mima.yaml");
+    std::fs::remove_file(&file).unwrap();
+    std::os::unix::fs::symlink("../.mima.yaml", &file).unwrap();
+    link.cwd(world.home().join("p")).run().fails(1).stderr_has("there is no .mima.yaml");
+    assert_eq!(world.read(".mima.yaml"), "store: vault\n");
 }
 
 #[test]

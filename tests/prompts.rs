@@ -246,6 +246,51 @@ fn t_j4_a_prompt_in_the_background_stops_and_no_prompt_fails() {
 }
 
 #[test]
+fn t_j4_the_command_of_a_prompt_that_began_in_the_background_has_a_sane_terminal() {
+    let world = world();
+    for start in ["mima run dev -- stty -a &\n", "mima run dev -- stty -a\n"] {
+        let mut pty = shell(&world);
+        pty.send(start);
+        if !start.contains('&') {
+            pty.expect("Passphrase of the vault: ");
+            pty.send("\x1a");
+            pty.expect("Stopped");
+            pty.expect("ready> ");
+            pty.send_line("bg");
+        }
+        pty.expect("ready> ");
+        pty.send_line("sleep 0.5; jobs; echo");
+        pty.expect("Stopped");
+        pty.expect("ready> ");
+        pty.send_line("fg");
+        pty.expect("Passphrase of the vault: ");
+        pty.wait_until("echo off", |pty| !pty.echo_is_on());
+        pty.send_line(PASSPHRASE);
+        pty.expect(" icanon ");
+        pty.expect(" echo ");
+        pty.expect("ready> ");
+        assert!(!pty.transcript().contains("-icanon"), "{}", pty.transcript());
+    }
+}
+
+#[test]
+fn t_j2_what_is_typed_while_a_passphrase_is_judged_is_not_shown() {
+    let mut world = World::new();
+    // At full strength, judging takes a second.
+    world.askpass("right");
+    world.mima(&["secret", "add", "x"]).stdin("v").run().ok();
+    let mut pty = spawn(&world, &["secret", "get", "x"]);
+    pty.expect("Passphrase of the vault: ");
+    pty.send_line("wrong");
+    pty.expect("\r\n");
+    pty.send_line("right");
+    pty.expect("wrong passphrase, try again (2 left)");
+    pty.expect("in the clear");
+    assert!(pty.wait().success());
+    assert!(!pty.transcript().contains("right"), "{}", pty.transcript());
+}
+
+#[test]
 fn t_i9_no_value_is_in_the_shells_history() {
     let mut world = World::new();
     world.guard("typed value");

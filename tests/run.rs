@@ -181,6 +181,19 @@ fn t_f7_the_first_that_can_be_executed_is_run() {
 }
 
 #[test]
+fn t_f7_a_script_without_its_interpreter_is_passed_over() {
+    let world = linked_world();
+    for (dir, first) in [("one", "#!/no/such/interpreter"), ("two", "#!/bin/sh")] {
+        let tool = world.write(&format!("{dir}/tool"), "");
+        write_executable(&tool, &format!("{first}\necho {dir}\n"));
+    }
+    let dirs = [world.home().join("one"), world.home().join("two")];
+    let path = std::env::join_paths(&dirs).unwrap();
+    run_g(&world, &["tool"]).env("PATH", path).run().ok().stdout_is("two\n");
+    run_g(&world, &["tool"]).env("PATH", &dirs[0]).run().fails(127);
+}
+
+#[test]
 fn t_f8_nonsense_is_refused_before_anything_is_decrypted() {
     let world = linked_world();
     for args in [&[][..], &["--scrub"], &["--no-prompt"], &["--keep", "X"], &["--scrub", "--keep"]]

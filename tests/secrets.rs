@@ -17,7 +17,6 @@ fn t_j5_one_trailing_newline_is_not_part_of_a_value_unless_raw() {
         ("a\n", &[][..], "a"),
         ("a\n\n", &[], "a\n"),
         ("a\r\n", &[], "a\r"),
-        ("\n", &[], ""),
         ("a\n", &["--raw"], "a\n"),
         ("", &["--raw"], ""),
     ] {
@@ -25,6 +24,37 @@ fn t_j5_one_trailing_newline_is_not_part_of_a_value_unless_raw() {
         world.mima(&args).stdin(input).run().ok();
         world.mima(&["secret", "get", "x"]).run().ok().stdout_is(want);
     }
+}
+
+#[test]
+fn nothing_is_no_value_unless_raw() {
+    let world = World::with_vault();
+    for input in ["", "\n"] {
+        let add = world.mima(&["secret", "add", "--force", "K00"]).stdin(input).run();
+        add.fails(1).stderr_has("the value is empty").stderr_has("--raw");
+    }
+    world.mima(&["secret", "get", "K00"]).run().ok().stdout_is("value-of-K00");
+}
+
+#[test]
+fn of_two_that_add_the_same_secret_one_is_refused() {
+    let world = World::with_vault();
+    let script = "(sleep 1; printf second) | \"$@\" & sleep 0.3; printf first | \"$@\"; wait";
+    let both = world.mima(&["secret", "add", "new"]).within(script).run();
+    both.ok().stderr_has("there is a secret `new` already").stderr_has("--force");
+    world.mima(&["secret", "get", "new"]).run().ok().stdout_is("first");
+}
+
+#[test]
+fn a_secret_that_appears_while_another_is_renamed_is_not_overwritten() {
+    let world = World::with_vault();
+    let script =
+        "printf precious | env -u MIMA_ASKPASS mima secret add new\necho mima-test-passphrase\n";
+    world.script("askpass", script);
+    let renamed = world.mima(&["secret", "rename", "K00", "new"]).run();
+    renamed.fails(1).stderr_has("there is a secret `new` already");
+    world.mima(&["secret", "get", "new"]).run().ok().stdout_is("precious");
+    world.mima(&["secret", "get", "K00"]).run().ok().stdout_is("value-of-K00");
 }
 
 #[test]
@@ -71,7 +101,7 @@ fn t_b8_a_nul_byte_is_refused_with_its_offset() {
 fn replacing_needs_force_without_a_terminal() {
     let world = World::with_vault();
     let refused = world.mima(&["secret", "add", "K00"]).stdin("other").run();
-    refused.fails(1).stderr_has("there is a secret K00 already").stderr_has("--force");
+    refused.fails(1).stderr_has("there is a secret `K00` already").stderr_has("--force");
     world.mima(&["secret", "get", "K00"]).run().ok().stdout_is("value-of-K00");
     world.mima(&["secret", "add", "K00", "--force"]).stdin("other").run().ok();
     world.mima(&["secret", "get", "K00"]).run().ok().stdout_is("other");
@@ -104,7 +134,7 @@ fn get_exports_on_request() {
     let get = |flags: &[&str]| world.mima(&[&["secret", "get", "9.dev-db"], flags].concat()).run();
     get(&["--export"]).ok().stdout_is(b"export _9_DEV_DB='it'\\''s'\n");
     get(&["--export", "--as", "db"]).ok().stdout_is(b"export db='it'\\''s'\n");
-    get(&["--export", "--as", "9db"]).fails(2).stderr_has("`9db` is no name for a variable");
+    get(&["--export", "--as", "9db"]).fails(2).stderr_has("that is no name for a variable");
     get(&["--as", "DB"]).fails(2);
 }
 

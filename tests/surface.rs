@@ -138,6 +138,11 @@ fn mistakes_on_the_command_line_are_explained_without_repeating_arguments() {
         &["set", "dev", "VAR", &canary],
         &["secret", "add", "x", "--raw=", &canary],
         &["secret", "list", "x"],
+        &["secret", "add", "x", &format!("-----BEGIN {canary}-----")],
+        &["secret", "add", "x", &format!("--{canary}")],
+        &["secret", "add", &format!("{canary}/x"), "K"],
+        &["secret", &canary],
+        &[&canary],
         &["secret", "list", &format!("--json={canary}")],
         &["env", "dev", "--shell", &canary],
     ] {

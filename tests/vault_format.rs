@@ -10,7 +10,7 @@ use mima::paths::Paths;
 use mima::prompt::{Prompter, Reason};
 use mima::secret::Secret;
 use mima::store::vault::{PinState, Vault};
-use mima::store::{Store, Unlocked};
+use mima::store::{Existing, Store, Unlocked};
 
 use crate::common::SPAWNING;
 use crate::common::world::World;
@@ -325,7 +325,7 @@ fn accept(vault: &Vault) -> Result<Vec<String>, Failure> {
 }
 
 fn put(vault: &Vault, key: &str) -> Result<(), Failure> {
-    vault.put(&name(key), &Secret::new(b"a value".to_vec()))
+    vault.put(&name(key), &Secret::new(b"a value".to_vec()), Existing::Replace)
 }
 
 fn get(unlocked: &dyn Unlocked, key: &str) -> Result<String, Failure> {

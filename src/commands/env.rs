@@ -41,11 +41,12 @@ fn lines(syntax: Syntax, secrets: &[(VarName, Secret)]) -> Result<Zeroizing<Vec<
         };
         parts.push((before, name, between, quoted));
     }
-    let size = parts.iter().map(|(b, n, m, q)| b.len() + n.as_str().len() + m.len() + q.len() + 1);
+    let size = parts.iter().map(|(b, n, m, q)| b.len() + n.as_str().len() + m.len() + q.len() + 2);
     let mut text = Zeroizing::new(Vec::with_capacity(size.sum()));
+    // With a semicolon, lines also survive a command substitution that joins them.
+    let end: &[u8] = if syntax == Syntax::Dotenv { b"\n" } else { b";\n" };
     for (before, name, between, quoted) in &parts {
-        for part in [before.as_bytes(), name.as_str().as_bytes(), between.as_bytes(), quoted, b"\n"]
-        {
+        for part in [before.as_bytes(), name.as_str().as_bytes(), between.as_bytes(), quoted, end] {
             text.extend_from_slice(part);
         }
     }

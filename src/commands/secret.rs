@@ -9,7 +9,7 @@ use crate::flow::{Mima, Source, read_value};
 use crate::names::{SecretName, VarName};
 use crate::prompt::Reason;
 use crate::shell::quote;
-use crate::store::{Store, check_case, no_such_secret};
+use crate::store::{Existing, Store, check_case, exists, no_such_secret};
 use crate::term;
 
 pub(super) fn run(mima: &Mima, verb: &Verb) -> Result<()> {
@@ -55,8 +55,9 @@ pub(super) fn store(
     doing: &str,
 ) -> Result<()> {
     let names = mima.store()?.names()?;
-    if names.contains(name) {
-        may_replace(mima, name, flags.force)?;
+    let mut existing = if flags.force { Existing::Replace } else { Existing::Keep };
+    if names.contains(name) && existing == Existing::Keep {
+        existing = may_replace(mima, name)?;
     }
     check_case(name, &names)?;
     let reason = Reason::new(doing);
@@ -65,19 +66,19 @@ pub(super) fn store(
     if value.is_empty() {
         term::note(&format!("the value of {name} is empty"));
     }
-    mima.store_to_write(&reason)?.put(name, &value)
+    mima.store_to_write(&reason)?.put(name, &value, existing).map_err(hint_at_force)
 }
 
-fn may_replace(mima: &Mima, name: &SecretName, force: bool) -> Result<()> {
+fn may_replace(mima: &Mima, name: &SecretName) -> Result<Existing> {
     let question = format!("There is a secret {name} already. Replace it?");
-    if force || (std::io::stdin().is_terminal() && mima.prompter().confirm(&question)?) {
-        return Ok(());
+    if std::io::stdin().is_terminal() && mima.prompter().confirm(&question)? {
+        return Ok(Existing::Replace);
     }
-    Err(Failure::new(
-        Kind::Refused,
-        format!("there is a secret {name} already, and it stays as it is"),
-    )
-    .hint("add --force to replace it"))
+    Err(hint_at_force(exists(name)))
+}
+
+fn hint_at_force(failure: Failure) -> Failure {
+    if failure.kind() == Kind::Exists { failure.hint("add --force to replace it") } else { failure }
 }
 
 fn list(mima: &Mima, json: bool) -> Result<()> {
@@ -156,13 +157,17 @@ fn rename(mima: &Mima, args: &SecretRename) -> Result<()> {
     must_exist(&old, &*store)?;
     let names = store.names()?;
     if names.contains(&new) {
-        return Err(Failure::new(Kind::Refused, format!("there is a secret `{new}` already"))
-            .hint(format!("mima secret rm {new}")));
+        return Err(exists(&new).hint(format!("mima secret rm {new}")));
     }
     check_case(&new, &names)?;
     let reason = Reason::new(format!("mima secret rename {old} {new}"));
-    let value = store.unlock(&reason)?.get(&old)?;
-    store.put(&new, &value)?;
+    let unlocked = store.unlock(&reason)?;
+    let value = unlocked.get(&old)?;
+    store.put(&new, &value, Existing::Keep)?;
+    if unlocked.get(&old)?.expose() != value.expose() {
+        return Err(Failure::failed(format!("`{old}` was changed meanwhile, so it stays"))
+            .hint(format!("{new} has its value of before: mima secret rm {new}")));
+    }
     store.remove(&old)?;
     term::note(&format!("renamed {old} to {new}"));
     for (group, var) in mima.user_file()?.groups.who_uses(&old) {

@@ -36,11 +36,10 @@ fn failure(kind: ErrorKind, error: &clap::Error) -> Failure {
     let message = match kind {
         ErrorKind::UnknownArgument => match flag(&about(ContextKind::InvalidArg)) {
             Some(flag) => format!("there is no flag `{flag}` here"),
-            None => "there are too many arguments".to_owned(),
+            None => "there is an argument too many, or one that starts with `-`".to_owned(),
         },
-        ErrorKind::InvalidSubcommand => {
-            format!("there is no command `{}`", about(ContextKind::InvalidSubcommand))
-        }
+        ErrorKind::InvalidSubcommand => "there is no such command".to_owned(),
+        ErrorKind::InvalidUtf8 => "an argument is no valid UTF-8".to_owned(),
         ErrorKind::MissingSubcommand => "a command is missing".to_owned(),
         ErrorKind::MissingRequiredArgument => {
             format!("missing: {}", about(ContextKind::InvalidArg))
@@ -72,14 +71,17 @@ fn failure(kind: ErrorKind, error: &clap::Error) -> Failure {
     }
 }
 
-/// Takes the name of a flag, without the value that may hang on it.
+/// Takes the name of a flag, if the argument can be nothing else: a value may start with
+/// `-` too, a private key for one.
 fn flag(argument: &str) -> Option<&str> {
+    const LONGEST: usize = 20;
     let name = argument.split('=').next()?;
-    name.starts_with("--").then_some(name).or_else(|| {
-        // Of `-xVALUE` only the letter is a flag.
-        let end = argument.char_indices().nth(2).map_or(argument.len(), |(at, _)| at);
-        argument.starts_with('-').then(|| argument.get(..end)).flatten()
-    })
+    let word =
+        name.strip_prefix("--").or_else(|| name.strip_prefix('-').filter(|f| f.len() == 1))?;
+    let fits = !word.is_empty()
+        && word.len() <= LONGEST
+        && word.chars().all(|c| c.is_ascii_lowercase() || c == '-');
+    fits.then_some(name)
 }
 
 fn words(value: &ContextValue) -> String {

@@ -36,6 +36,10 @@ impl Groups {
         for (key, entries) in raw.0 {
             let path = path_text(&["groups", &key.value]);
             let group = group_name(&key, &path)?;
+            // serde tells `1` and `"1"` apart; they are one name.
+            if groups.get(&group).is_some() {
+                return Err(Fault::new(key.place, &path, "this key is there twice"));
+            }
             refuse_clash(groups.iter().map(|(name, _)| name.as_str()), group.as_str())
                 .map_err(|what| Fault::new(key.place, &path, what))?;
             groups.0.push((group.clone(), Vec::new()));

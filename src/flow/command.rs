@@ -1,6 +1,7 @@
 //! Finding a command as env(1) does, and becoming it.
 
 use std::ffi::{CString, OsStr, OsString};
+use std::io::ErrorKind;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
@@ -13,9 +14,10 @@ use crate::{sys, term};
 /// Where to look if the child has no PATH, as execvp(3).
 const DEFAULT_PATH: &str = "/bin:/usr/bin";
 
-/// A command that was found.
+/// A command that was found: on PATH perhaps more than once, and the first that can be
+/// executed counts.
 pub struct Found {
-    path: PathBuf,
+    paths: Vec<PathBuf>,
     argv: Vec<OsString>,
 }
 
@@ -25,28 +27,33 @@ pub struct Found {
 /// in would decide what gets the secrets. (threat F7)
 pub fn find(argv: &[OsString], path: Option<&OsStr>) -> Result<Found> {
     let name = argv.first().map_or(OsStr::new(""), OsString::as_os_str);
-    let found = |path| Found { path, argv: argv.to_vec() };
+    let found = |paths| Found { paths, argv: argv.to_vec() };
     if name.as_bytes().contains(&b'/') {
         let path = PathBuf::from(name);
         return match look_at(&path) {
-            Look::Executable => Ok(found(path)),
+            Look::Executable => Ok(found(vec![path])),
             Look::NotExecutable => Err(not_executable(name)),
             Look::Absent => Err(not_found(name)),
         };
     }
     let mut denied = false;
+    let mut paths = Vec::new();
     for dir in std::env::split_paths(path.unwrap_or(OsStr::new(DEFAULT_PATH))) {
         if name.is_empty() || !dir.is_absolute() {
             continue;
         }
         let candidate = dir.join(name);
         match look_at(&candidate) {
-            Look::Executable => return Ok(found(candidate)),
+            Look::Executable => paths.push(candidate),
             Look::NotExecutable => denied = true,
             Look::Absent => {}
         }
     }
-    Err(if denied { not_executable(name) } else { not_found(name) })
+    match (paths.is_empty(), denied) {
+        (false, _) => Ok(found(paths)),
+        (true, true) => Err(not_executable(name)),
+        (true, false) => Err(not_found(name)),
+    }
 }
 
 enum Look {
@@ -61,7 +68,7 @@ fn look_at(path: &Path) -> Look {
             Look::Executable
         }
         Ok(_) => Look::NotExecutable,
-        Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => Look::NotExecutable,
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => Look::NotExecutable,
         Err(_) => Look::Absent,
     }
 }
@@ -81,30 +88,45 @@ fn not_executable(name: &OsStr) -> Failure {
 impl Found {
     /// Becomes the command, with exactly `environment`. Returns only a failure.
     pub fn exec(&self, environment: &Environment) -> Result<std::convert::Infallible> {
-        let path = to_c(self.path.as_os_str())?;
         let argv = self.argv.iter().map(|arg| to_c(arg)).collect::<Result<Vec<_>>>()?;
         let argv: Vec<_> = argv.iter().map(CString::as_c_str).collect();
-        let mut sizes = vec![path.count_bytes()];
-        sizes.extend(argv.iter().map(|arg| arg.count_bytes()));
-        check_size(environment, &sizes, sys::process::exec_limits())?;
-        let error = sys::exec::execve(&path, &argv, &environment.as_c_strings()?);
-        Err(self.describe(&error))
-    }
-
-    fn describe(&self, error: &std::io::Error) -> Failure {
-        let name = term::path(&self.path);
-        match error.kind() {
-            std::io::ErrorKind::NotFound => Failure::new(
-                Kind::NoCommand,
-                format!("could not run {name}: its interpreter does not exist"),
-            ),
-            std::io::ErrorKind::ArgumentListTooLong => Failure::failed(format!(
-                "could not run {name}: the environment and arguments are too large"
-            ))
-            .hint("use fewer groups, or --scrub; the limit grows with `ulimit -s`"),
-            _ => Failure::new(Kind::CannotExecute, crate::error::describe(error))
-                .context(format!("could not run {name}")),
+        let strings = environment.as_c_strings()?;
+        let mut failure = None;
+        for path in &self.paths {
+            let c_path = to_c(path.as_os_str())?;
+            let mut sizes = vec![c_path.count_bytes()];
+            sizes.extend(argv.iter().map(|arg| arg.count_bytes()));
+            check_size(environment, &sizes, sys::process::exec_limits())?;
+            let error = sys::exec::execve(&c_path, &argv, &strings);
+            let goes_on = matches!(
+                error.kind(),
+                ErrorKind::NotFound | ErrorKind::NotADirectory | ErrorKind::PermissionDenied
+            );
+            // What was found and cannot be executed says more than what is not there.
+            if failure.is_none() || error.kind() == ErrorKind::PermissionDenied {
+                failure = Some(describe(path, &error));
+            }
+            if !goes_on {
+                return Err(describe(path, &error));
+            }
         }
+        Err(failure.unwrap_or_else(|| not_found(OsStr::new(""))))
+    }
+}
+
+fn describe(path: &Path, error: &std::io::Error) -> Failure {
+    let name = term::path(path);
+    match error.kind() {
+        ErrorKind::NotFound => Failure::new(
+            Kind::NoCommand,
+            format!("could not run {name}: its interpreter does not exist"),
+        ),
+        ErrorKind::ArgumentListTooLong => Failure::failed(format!(
+            "could not run {name}: the environment and arguments are too large"
+        ))
+        .hint("use fewer groups, or --scrub; the limit grows with `ulimit -s`"),
+        _ => Failure::new(Kind::CannotExecute, crate::error::describe(error))
+            .context(format!("could not run {name}")),
     }
 }
 

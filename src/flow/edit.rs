@@ -1,5 +1,6 @@
 //! Changing the `groups:` of a configuration file, in place.
 
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::{LARGEST_FILE, Mima};
@@ -55,12 +56,18 @@ impl Mima {
         }
     }
 
+    /// Tells whether `file` is the user file, by whichever path or link.
+    fn is_user_file(&self, file: &Path) -> bool {
+        let inode = |path: &Path| std::fs::metadata(path).map(|meta| (meta.dev(), meta.ino())).ok();
+        inode(file) == inode(self.paths().user_file())
+    }
+
     /// Finds the nearest project file. The user file is never one, even from `$HOME`.
     fn nearest_project_file(&self) -> Result<PathBuf> {
         let here = std::env::current_dir().context("could not find the working directory")?;
         here.ancestors()
             .map(|dir| dir.join(PROJECT_FILE))
-            .find(|file| file != self.paths().user_file() && file.is_file())
+            .find(|file| file.is_file() && !self.is_user_file(file))
             .ok_or_else(|| {
                 Failure::new(
                     Kind::NotFound,
@@ -75,6 +82,7 @@ impl Mima {
 /// bytes that were read, and what has become of them.
 fn plan(target: Target, path: &Path, edit: &Edit) -> Result<(Vec<u8>, Edited)> {
     let label = term::path(path);
+    resolve_link(path)?;
     let bytes = fs::read_capped(path, LARGEST_FILE)?.unwrap_or_default();
     match target {
         Target::User => {
@@ -94,7 +102,10 @@ fn plan(target: Target, path: &Path, edit: &Edit) -> Result<(Vec<u8>, Edited)> {
 fn resolve_link(path: &Path) -> Result<PathBuf> {
     if std::fs::symlink_metadata(path).is_ok_and(|meta| meta.is_symlink()) {
         return std::fs::canonicalize(path)
-            .context(format!("could not follow the link {}", term::path(path)));
+            .context(format!("could not follow the link {}", term::path(path)))
+            .map_err(|failure| {
+                failure.hint("make the file that it points to, or remove the link")
+            });
     }
     Ok(path.to_owned())
 }

@@ -50,6 +50,11 @@ pub fn read_value(
     if !raw && bytes.last() == Some(&b'\n') {
         bytes.pop();
     }
+    // A command that failed prints nothing, and that must not replace a good value.
+    if !raw && bytes.is_empty() {
+        return Err(Failure::new(Kind::Refused, "the value is empty")
+            .hint("to store an empty value, add --raw"));
+    }
     checked(bytes)
 }
 

@@ -19,7 +19,7 @@ use terminal::Terminal;
 
 /// The variable that names a program to ask for passphrases.
 pub const ASKPASS: &str = "MIMA_ASKPASS";
-/// How often to ask for two answers that should agree.
+/// How often to ask for one that is right, or two that agree. (threat E9)
 const TRIES: u32 = 3;
 /// How many processes of the chain are shown.
 const CHAIN: usize = 8;
@@ -81,6 +81,41 @@ impl Prompter {
         let mut terminal = open_terminal()?;
         terminal.write(&format!("{}\n", reason.headline()))?;
         terminal.ask_hidden(label)
+    }
+
+    /// Asks for a passphrase until `open` opens something with it: three times at most.
+    /// `None` from `open` means that it was wrong. What is typed while it is being judged is
+    /// not shown, and counts as the next answer. Returns `None` after three wrong ones, or
+    /// once a program gives the same one again.
+    pub fn passphrase_that<T>(
+        &self,
+        reason: &Reason,
+        label: &str,
+        mut open: impl FnMut(&Secret) -> Result<Option<T>>,
+    ) -> Result<Option<T>> {
+        let program = self.askpass()?;
+        let mut terminal = if program.is_some() { None } else { Some(open_terminal()?) };
+        let mut last: Option<Secret> = None;
+        for left in (0..TRIES).rev() {
+            let answer = match (program, &mut terminal) {
+                (None, Some(terminal)) => {
+                    terminal.write(&format!("{}\n", reason.headline()))?;
+                    terminal.ask_hidden(label)?
+                }
+                _ => self.passphrase(reason, label)?,
+            };
+            if program.is_some() && last.is_some_and(|last| agree(&last, &answer)) {
+                break;
+            }
+            if let Some(opened) = open(&answer)? {
+                return Ok(Some(opened));
+            }
+            if left > 0 {
+                term::note(&format!("wrong passphrase, try again ({left} left)"));
+            }
+            last = Some(answer);
+        }
+        Ok(None)
     }
 
     /// Asks twice for a passphrase that is being chosen; refuses an empty one.

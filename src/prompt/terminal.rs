@@ -8,8 +8,10 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
 
+use rustix::process::{Signal, getpgrp, kill_current_process_group};
 use rustix::termios::{
-    InputModes, LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcsetattr,
+    InputModes, LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcgetpgrp,
+    tcsetattr,
 };
 use zeroize::Zeroizing;
 
@@ -122,13 +124,23 @@ impl Terminal {
     }
 
     /// Switches echo off. What was typed before the question, and seen on the screen, is
-    /// dropped. In the background this stops the process (SIGTTOU), before it has asked
-    /// anything; `fg` goes on.
+    /// dropped.
+    ///
+    /// In the background this stops the process, before it has asked anything, and `fg` goes
+    /// on: only then is the terminal's mode the one to put back, and not the one that the
+    /// shell edits its lines in.
     fn take_over(&mut self) -> io::Result<()> {
         let guard = Guard::new()?;
+        while tcgetpgrp(&self.tty).is_ok_and(|group| group != getpgrp()) {
+            kill_current_process_group(Signal::TTOU)?;
+            // Where nobody can stop or continue it, what follows decides.
+            if !guard.take_continued() {
+                break;
+            }
+        }
         let before = tcgetattr(&self.tty)?;
         set(&self.tty, &without_echo(&before))?;
-        guard.forget_continued();
+        guard.take_continued();
         self.taken = Some((before, guard));
         Ok(())
     }
@@ -171,6 +183,14 @@ fn take_line(
             _ if is(byte, SpecialCodeIndex::VERASE) => erase(answer, &echo)?,
             _ if is(byte, SpecialCodeIndex::VKILL) => {
                 while !answer.is_empty() {
+                    erase(answer, &echo)?;
+                }
+            }
+            _ if is(byte, SpecialCodeIndex::VWERASE) => {
+                while answer.last() == Some(&b' ') {
+                    erase(answer, &echo)?;
+                }
+                while answer.last().is_some_and(|last| *last != b' ') {
                     erase(answer, &echo)?;
                 }
             }
@@ -233,6 +253,7 @@ mod tests {
             (b"abx\x7fc\n", b"abc", b""),
             ("aé\x7fb\n".as_bytes(), b"ab", b""),
             (b"wrong\x15right\n", b"right", b""),
+            (b"one two \x17three\n", b"one three", b""),
             (b"\x7f\x08a\x04b", b"a", b"b"),
         ] {
             let mut ahead = typed.to_vec();

@@ -35,10 +35,25 @@ pub fn check_case(name: &SecretName, names: &[SecretName]) -> Result<()> {
     }
 }
 
+/// What becomes of a secret that is stored already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Existing {
+    /// It stays, and storing fails.
+    Keep,
+    /// It is replaced.
+    Replace,
+}
+
+/// Says that there is a secret `name` already.
+pub fn exists(name: &SecretName) -> Failure {
+    Failure::new(Kind::Exists, format!("there is a secret `{name}` already, and it stays as it is"))
+}
+
 /// A place that keeps secrets by name.
 pub trait Store {
-    /// Stores `value` under `name`, replacing what was there. Never asks for presence.
-    fn put(&self, name: &SecretName, value: &Secret) -> Result<()>;
+    /// Stores `value` under `name`. Never asks for presence. Fails with [`Kind::Exists`] if
+    /// there is one already and it is to be kept.
+    fn put(&self, name: &SecretName, value: &Secret, existing: Existing) -> Result<()>;
 
     /// Returns the names of all secrets, sorted. Never asks for presence.
     fn names(&self) -> Result<Vec<SecretName>>;

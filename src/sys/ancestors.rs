@@ -35,9 +35,10 @@ pub fn names() -> Vec<String> {
 #[cfg(not(target_os = "macos"))]
 fn look_up(pid: i32) -> Option<Process> {
     use std::io::Read;
-    let mut stat = String::new();
+    let mut stat = Vec::new();
     let file = std::fs::File::open(format!("/proc/{pid}/stat")).ok()?;
-    file.take(4096).read_to_string(&mut stat).ok()?;
+    file.take(4096).read_to_end(&mut stat).ok()?;
+    let stat = String::from_utf8_lossy(&stat);
     // The name is the program's own choice and may hold parentheses.
     let (head, tail) = stat.rsplit_once(')')?;
     let (_, name) = head.split_once('(')?;

@@ -74,15 +74,15 @@ impl Guard {
         Ok(Self { mask, actions: CAUGHT.into_iter().filter_map(catch).collect() })
     }
 
-    /// Forgets a SIGCONT that has already been dealt with, also one that the kernel still
-    /// keeps back: it would have the question asked again, and drop what was typed meanwhile.
-    pub fn forget_continued(&self) {
+    /// Takes note of a SIGCONT, also one that the kernel still keeps back: [`Guard::wait`] will
+    /// not return it. Tells whether there was one.
+    pub fn take_continued(&self) -> bool {
         let mut blocked = empty_set();
         // SAFETY: both sets are initialised and live. What is pending arrives before this returns.
         unsafe { libc::sigprocmask(libc::SIG_SETMASK, &raw const self.mask, &raw mut blocked) };
         // SAFETY: `blocked` is what sigprocmask itself returned.
         unsafe { libc::sigprocmask(libc::SIG_SETMASK, &raw const blocked, std::ptr::null_mut()) };
-        ARRIVED.fetch_and(!(1 << SIGCONT), Ordering::Relaxed);
+        ARRIVED.fetch_and(!(1 << SIGCONT), Ordering::Relaxed) & (1 << SIGCONT) != 0
     }
 
     /// Waits until `fd` can be read or a signal arrives.

@@ -22,8 +22,6 @@ pub(super) const LARGEST_FILE: u64 = 64 << 10;
 const LOG_N: u8 = 18;
 /// The most work that a file may ask for. (threat E8)
 const MOST_LOG_N: u8 = 20;
-/// How often to ask for the passphrase. (threat E9)
-const TRIES: u32 = 3;
 
 /// What protects an `identity.age`.
 pub(super) enum Wrapping {
@@ -83,8 +81,7 @@ pub(super) fn wrap(text: &Secret, passphrase: &Secret) -> Result<Vec<u8>> {
         .map_err(|error| Failure::failed(error).context("could not encrypt the vault's key"))
 }
 
-/// Asks for the passphrase of `sealed`, and unwraps the key's text. An answer that was wrong
-/// already is not worth a second of work again: a program gives the same one for ever.
+/// Asks for the passphrase of `sealed`, and unwraps the key's text.
 pub(super) fn ask(
     sealed: &[u8],
     log_n: u8,
@@ -93,21 +90,11 @@ pub(super) fn ask(
     reason: &Reason,
 ) -> Result<Secret> {
     probe_memory(log_n)?;
-    let mut last: Option<Secret> = None;
-    for left in (0..TRIES).rev() {
-        let answer = prompter.passphrase(reason, "Passphrase of the vault")?;
-        if last.is_none_or(|last| last.expose() != answer.expose()) {
-            match unwrap(sealed, &answer, file) {
-                Err(failure) if failure.kind() == Kind::WrongKey => {}
-                unwrapped => return unwrapped,
-            }
-        }
-        last = Some(answer);
-        if left > 0 {
-            term::note(&format!("wrong passphrase, try again ({left} left)"));
-        }
-    }
-    Err(wrong_passphrase())
+    let open = |answer: &Secret| match unwrap(sealed, answer, file) {
+        Err(failure) if failure.kind() == Kind::WrongKey => Ok(None),
+        unwrapped => unwrapped.map(Some),
+    };
+    prompter.passphrase_that(reason, "Passphrase of the vault", open)?.ok_or_else(wrong_passphrase)
 }
 
 fn unwrap(sealed: &[u8], passphrase: &Secret, file: &Path) -> Result<Secret> {

@@ -30,7 +30,7 @@ use std::path::{Path, PathBuf};
 
 use age::x25519;
 
-use super::{LARGEST_VALUE, Store, Unlocked};
+use super::{Existing, LARGEST_VALUE, Store, Unlocked};
 use crate::error::{Context, Failure, Kind, Result};
 use crate::names::SecretName;
 use crate::paths::Paths;
@@ -232,7 +232,7 @@ fn secret_in(file: &str) -> Option<SecretName> {
 }
 
 impl Store for Vault {
-    fn put(&self, name: &SecretName, value: &Secret) -> Result<()> {
+    fn put(&self, name: &SecretName, value: &Secret, existing: Existing) -> Result<()> {
         self.check()?;
         if u64::try_from(value.len()).is_ok_and(|len| len > LARGEST_VALUE) {
             return Err(Failure::failed(format!(
@@ -242,7 +242,11 @@ impl Store for Vault {
         }
         let _lock = fs::Lock::acquire(&self.lock)?;
         let recipients = self.confirmed_recipients()?;
-        super::check_case(name, &self.names()?)?;
+        let names = self.names()?;
+        super::check_case(name, &names)?;
+        if existing == Existing::Keep && names.contains(name) {
+            return Err(super::exists(name));
+        }
         fs::private_dir(&self.secrets())?;
         fs::write_atomic(&self.file_of(name), &header::seal(name, value, recipients.keys())?)
     }
