@@ -7,7 +7,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::mpsc;
+use std::sync::{OnceLock, mpsc};
 use std::time::Duration;
 
 use rustix::fs::OFlags;
@@ -24,6 +24,30 @@ const UNCHANGED: &str =
     "nothing was changed; make room there, or set MIMA_HOME to a directory that can be written to";
 /// How long to wait for another mima before giving up.
 const LOCK_WAIT: Duration = Duration::from_secs(5);
+
+/// Whose files root works with, under `--as-root`: they pass for its own, and what it makes
+/// becomes theirs. Unset, everybody works with their own files only. (threat D7)
+static OWNER: OnceLock<u32> = OnceLock::new();
+
+/// Lets root work with the files of `uid`.
+pub fn work_for(uid: u32) {
+    // Called once, by whoever reads the command line.
+    OWNER.set(uid).ok();
+}
+
+/// Tells whether files of `uid` are the user's own.
+fn is_own(uid: u32) -> bool {
+    uid == rustix::process::geteuid().as_raw() || OWNER.get() == Some(&uid)
+}
+
+/// Makes `file`, which was just created, private, and its owner's.
+fn take_in_hand(file: &File, mode: u32) -> io::Result<()> {
+    file.set_permissions(std::fs::Permissions::from_mode(mode))?;
+    if let Some(owner) = OWNER.get() {
+        std::os::unix::fs::fchown(file, Some(*owner), None)?;
+    }
+    Ok(())
+}
 
 /// Reads a regular file of at most `max` bytes. `Ok(None)` if there is no such file.
 ///
@@ -115,7 +139,7 @@ fn write_new(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
         _ => {}
     }
     let mut file = OpenOptions::new().write(true).create_new(true).mode(FILE_MODE).open(path)?;
-    file.set_permissions(std::fs::Permissions::from_mode(mode))?;
+    take_in_hand(&file, mode)?;
     file.write_all(bytes)?;
     file.sync_all()
 }
@@ -168,6 +192,9 @@ pub fn private_dir(path: &Path) -> Result<()> {
                 // mkdir is subject to the umask; 0777 would lock mima out.
                 std::fs::set_permissions(dir, std::fs::Permissions::from_mode(DIR_MODE))
                     .context(what())?;
+                if let Some(owner) = OWNER.get() {
+                    std::os::unix::fs::chown(dir, Some(*owner), None).context(what())?;
+                }
                 sync_parent(dir).context(what())?;
             }
         }
@@ -179,8 +206,7 @@ pub fn private_dir(path: &Path) -> Result<()> {
 pub fn check_owned(path: &Path) -> Result<()> {
     let meta =
         std::fs::metadata(path).context(format!("could not look at {}", term::path(path)))?;
-    let me = rustix::process::geteuid().as_raw();
-    if meta.uid() != me {
+    if !is_own(meta.uid()) {
         return Err(Failure::failed(format!(
             "{} belongs to another user (uid {})",
             term::path(path),
@@ -200,8 +226,7 @@ pub fn check_owned(path: &Path) -> Result<()> {
 pub fn check_not_forged(path: &Path) -> Result<()> {
     let meta =
         std::fs::metadata(path).context(format!("could not look at {}", term::path(path)))?;
-    let me = rustix::process::geteuid().as_raw();
-    if meta.uid() != me && meta.uid() != 0 {
+    if !is_own(meta.uid()) && meta.uid() != 0 {
         return Err(Failure::failed(format!(
             "{} belongs to another user (uid {}), so it decides nothing",
             term::path(path),
@@ -209,7 +234,7 @@ pub fn check_not_forged(path: &Path) -> Result<()> {
         )));
     }
     // A group of the user's own has their number. On macOS everybody's group is `staff`.
-    let private_group = meta.gid() == me && !cfg!(target_os = "macos");
+    let private_group = meta.gid() == meta.uid() && !cfg!(target_os = "macos");
     let writers = if private_group { 0o002 } else { 0o022 };
     if meta.mode() & writers != 0 {
         return Err(Failure::failed(format!(
@@ -240,7 +265,7 @@ impl Lock {
             .open(path)
             .context(what())?;
         // Under a umask of 0777 nobody could open it again.
-        file.set_permissions(std::fs::Permissions::from_mode(FILE_MODE)).context(what())?;
+        take_in_hand(&file, FILE_MODE).context(what())?;
         let file = match file.try_lock() {
             Ok(()) => file,
             Err(std::fs::TryLockError::WouldBlock) => wait_for(file, path)?,

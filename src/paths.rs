@@ -108,14 +108,16 @@ fn refuse_anothers_home(home: &Path, as_root: bool) -> Result<()> {
     use std::os::unix::fs::MetadataExt;
     let me = rustix::process::geteuid();
     match std::fs::metadata(home) {
-        Ok(meta) if meta.uid() != me.as_raw() && !(as_root && me.is_root()) => {
-            Err(Failure::failed(format!(
-                "{} belongs to another user (uid {})",
-                term::path(home),
-                meta.uid()
-            ))
-            .hint("set HOME to your own home directory; as root: mima --as-root …"))
+        Ok(meta) if meta.uid() != me.as_raw() && as_root && me.is_root() => {
+            fs::work_for(meta.uid());
+            Ok(())
         }
+        Ok(meta) if meta.uid() != me.as_raw() => Err(Failure::failed(format!(
+            "{} belongs to another user (uid {})",
+            term::path(home),
+            meta.uid()
+        ))
+        .hint("set HOME to your own home directory; as root: mima --as-root …")),
         _ => Ok(()),
     }
 }

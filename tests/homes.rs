@@ -108,7 +108,16 @@ fn t_d7_root_does_not_work_in_the_home_of_another_user() {
     let refused = world.mima(&["secret", "list"]).run();
     refused.fails(1).stderr_has("belongs to another user").stderr_has("--as-root");
     world.mima(&["run", "dev", "--", "true"]).run().fails(125);
-    world.mima(&["--as-root", "secret", "list"]).run().ok();
+    // The files are the owner's, and stay so whatever root adds.
+    for path in files_below(&world.home()) {
+        std::os::unix::fs::lchown(&path, Some(12345), None).unwrap();
+    }
+    let as_root = |args: &[&str]| world.mima(&["--as-root"]).args(args).stdin("v").run();
+    as_root(&["set", "dev", "NEW"]).ok();
+    as_root(&["run", "dev", "--", "printenv", "NEW"]).ok().stdout_is("v\n");
+    for path in files_below(&world.home()) {
+        assert_eq!(path.symlink_metadata().unwrap().uid(), 12345, "{}", path.display());
+    }
     assert_eq!(world.home().metadata().unwrap().uid(), 12345);
 }
 

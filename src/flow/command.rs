@@ -78,6 +78,9 @@ fn shown(name: &OsStr) -> String {
 }
 
 fn not_found(name: &OsStr) -> Failure {
+    if name.is_empty() {
+        return Failure::new(Kind::NoCommand, "the command is empty");
+    }
     Failure::new(Kind::NoCommand, format!("could not find the command `{}`", shown(name)))
 }
 
