@@ -9,7 +9,7 @@ DEPS_CAP := 175
 DEPS_BANNED := cc cmake openssl-sys tokio async-std reqwest hyper
 
 help: ## List the tasks
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "%-12s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: ## Build mima and watch a secret reach exactly one process
 	@cargo build --release --locked

@@ -267,7 +267,7 @@ pub enum Vault {
 /// `mima vault init`.
 #[derive(Debug, Args)]
 pub struct VaultInit {
-    /// Unlock with age-plugin-NAME (`YubiKey`, TPM, Secure Enclave) instead of a passphrase
+    /// Unlock with age-plugin-NAME (a YubiKey, TPM, Secure Enclave) instead of a passphrase
     #[arg(long, value_name = "NAME")]
     pub plugin: Option<String>,
     /// The plugin's identity file [default: the identity without data, as `age -j`]

@@ -228,17 +228,18 @@ pub fn check_not_forged(path: &Path) -> Result<()> {
         std::fs::metadata(path).context(format!("could not look at {}", term::path(path)))?;
     if !is_own(meta.uid()) && meta.uid() != 0 {
         return Err(Failure::failed(format!(
-            "{} belongs to another user (uid {}), so it decides nothing",
+            "refusing to use {}: it belongs to another user (uid {})",
             term::path(path),
             meta.uid()
-        )));
+        ))
+        .hint(format!("look at what it says, then: chown \"$USER\" {}", term::path(path))));
     }
     // A group of the user's own has their number. On macOS everybody's group is `staff`.
     let private_group = meta.gid() == meta.uid() && !cfg!(target_os = "macos");
     let writers = if private_group { 0o002 } else { 0o022 };
     if meta.mode() & writers != 0 {
         return Err(Failure::failed(format!(
-            "others can write to {}, so it decides nothing",
+            "refusing to use {}: others can write to it",
             term::path(path)
         ))
         .hint(format!("chmod go-w {}", term::path(path))));

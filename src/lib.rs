@@ -5,7 +5,7 @@
 //!
 //! | layer | modules | what is there |
 //! |---|---|---|
-//! | 5 | `cli` `commands` | the command line; one file per verb, and the only printing |
+//! | 5 | `cli` `commands` | the command line; one file per verb, and what it prints |
 //! | 4 | `flow` | finds the files, resolves groups, opens the store, asks for presence |
 //! | 3 | `store` | where values lie; stores never import each other |
 //! | 2 | `config` `env` `shell` | pure: parsing, merging, quoting; no input or output |

@@ -256,8 +256,8 @@ fn t_e5_a_writer_that_hangs_is_named_after_five_seconds() {
     let log = world.root().join("strace.log");
     let wrapper = [strace.to_str().unwrap(), "-q", "-o", log.to_str().unwrap()];
     let inject = ["--trace=fsync", "--inject=fsync:signal=STOP:when=1", "--"];
-    let holder =
-        command(&world, &["secret", "add", "held"], "x").under(&[&wrapper[..], &inject].concat());
+    let holder = command(&world, &["secret", "add", "--raw", "held"], "x")
+        .under(&[&wrapper[..], &inject].concat());
     let mut command_of_holder = holder.std();
     let mut child = command_of_holder.stdin(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     let lock = world.data().join("lock");

@@ -147,6 +147,6 @@ fn others_who_can_write_to_the_user_file_decide_nothing() {
         .mima(&["run", "dev", "--", "true"])
         .run()
         .fails(125)
-        .stderr_has("others can write to ~/.mima.yaml")
+        .stderr_has("refusing to use ~/.mima.yaml: others can write to it")
         .stderr_has("chmod go-w");
 }

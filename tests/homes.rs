@@ -4,11 +4,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
 use crate::common::leaks::files_below;
 use crate::common::world::World;
-use crate::common::{require, skip};
-
-fn is_root() -> bool {
-    rustix::process::geteuid().is_root()
-}
+use crate::common::{is_root, require};
 
 #[test]
 fn t_d5_a_home_that_is_none_falls_back_or_fails_and_nothing_lands_in_the_working_directory() {
@@ -82,8 +78,8 @@ fn t_d6_a_data_directory_that_others_can_write_to_is_refused() {
 
 #[test]
 fn t_d6_a_data_directory_of_another_user_is_refused() {
-    if !is_root() {
-        return skip("only root can give a directory away");
+    if !is_root("can give a directory away") {
+        return;
     }
     let world = World::with_vault();
     std::os::unix::fs::chown(world.data(), Some(12345), None).unwrap();
@@ -100,8 +96,8 @@ fn t_d6_a_data_directory_of_another_user_is_refused() {
 
 #[test]
 fn t_d7_root_does_not_work_in_the_home_of_another_user() {
-    if !is_root() {
-        return skip("only root can be in another user's home");
+    if !is_root("can be in another user's home") {
+        return;
     }
     let world = World::with_vault();
     std::os::unix::fs::chown(world.home(), Some(12345), None).unwrap();
@@ -125,8 +121,8 @@ fn t_d7_root_does_not_work_in_the_home_of_another_user() {
 fn a_read_only_home_is_a_clear_error() {
     // Root writes anywhere, so this needs another user.
     let Some(setpriv) = require("setpriv") else { return };
-    if !is_root() {
-        return skip("only root can become another user");
+    if !is_root("can become another user") {
+        return;
     }
     let mut world = World::new();
     world.askpass("a passphrase");

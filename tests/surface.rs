@@ -122,6 +122,7 @@ fn completions_are_valid_and_offer_no_value() {
         ("fish", &["fish", "--no-execute"]),
     ] {
         let script = world.mima(&["completions", shell]).run().ok().out();
+        assert!(!script.contains("::value"), "{shell} offers the value of `secret add`");
         let file = world.write(&format!("mima.{shell}"), &script);
         let Some(program) = crate::common::require(check[0]) else { continue };
         world.command(program).args(&check[1..]).arg(file).run().ok().quiet();

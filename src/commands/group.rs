@@ -44,6 +44,7 @@ fn link(mima: &Mima, args: &GroupLink) -> Result<()> {
     let group = GroupName::parse(&args.group)?;
     let var = VarName::parse_settable(&args.var)?;
     let secret = SecretName::parse(&args.secret)?;
+    let names = mima.store()?.names()?;
     let edit = Edit::Link { group: group.clone(), var: var.clone(), secret: secret.clone() };
     let (path, edited) = mima.edit(target(args.project), &edit)?;
     let before = match edited.previous {
@@ -51,8 +52,10 @@ fn link(mima: &Mima, args: &GroupLink) -> Result<()> {
         _ => String::new(),
     };
     term::note(&format!("group {group} sets {var} from {secret}{before} ({})", term::path(&path)));
+    if args.project {
+        term::note("`mima run` does not read project files yet: they need trust, which is to come");
+    }
     // A link may come before its secret, but a typing mistake should not wait for `run`.
-    let names = mima.store()?.names()?;
     if !names.contains(&secret) {
         term::note(&format!("there is no secret {secret} yet"));
         match nearest(secret.as_str(), names.iter().map(SecretName::as_str)) {

@@ -19,7 +19,7 @@ pub(super) fn run(mima: &Mima, args: &Set) -> Result<()> {
     secret::store(mima, &name, &secret::source(None, &args.source), &args.source, &doing)?;
     let (path, edited) = mima.edit(Target::User, &edit)?;
     let before = match edited.previous {
-        Some(previous) if previous != name => format!("; before from {previous}"),
+        Some(previous) if previous != name => format!(", no longer from {previous}"),
         _ => String::new(),
     };
     term::note(&format!(

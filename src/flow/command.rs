@@ -94,33 +94,32 @@ impl Found {
         let argv = self.argv.iter().map(|arg| to_c(arg)).collect::<Result<Vec<_>>>()?;
         let argv: Vec<_> = argv.iter().map(CString::as_c_str).collect();
         let strings = environment.as_c_strings()?;
-        let mut failure = None;
+        let mut failure = not_found(self.argv.first().map_or(OsStr::new(""), OsString::as_os_str));
         for path in &self.paths {
             let c_path = to_c(path.as_os_str())?;
             let mut sizes = vec![c_path.count_bytes()];
             sizes.extend(argv.iter().map(|arg| arg.count_bytes()));
             check_size(environment, &sizes, sys::process::exec_limits())?;
             let error = sys::exec::execve(&c_path, &argv, &strings);
-            let goes_on = matches!(
-                error.kind(),
-                ErrorKind::NotFound | ErrorKind::NotADirectory | ErrorKind::PermissionDenied
-            );
-            // What was found and cannot be executed says more than what is not there.
-            if failure.is_none() || error.kind() == ErrorKind::PermissionDenied {
-                failure = Some(describe(path, &error));
-            }
-            if !goes_on {
-                return Err(describe(path, &error));
+            match error.kind() {
+                // What is found and cannot be executed says more than what is not there.
+                ErrorKind::PermissionDenied => failure = describe(path, &error),
+                ErrorKind::NotFound | ErrorKind::NotADirectory => {
+                    if failure.kind() == Kind::NoCommand {
+                        failure = describe(path, &error);
+                    }
+                }
+                _ => return Err(describe(path, &error)),
             }
         }
-        Err(failure.unwrap_or_else(|| not_found(OsStr::new(""))))
+        Err(failure)
     }
 }
 
 fn describe(path: &Path, error: &std::io::Error) -> Failure {
     let name = term::path(path);
     match error.kind() {
-        ErrorKind::NotFound => Failure::new(
+        ErrorKind::NotFound | ErrorKind::NotADirectory => Failure::new(
             Kind::NoCommand,
             format!("could not run {name}: its interpreter does not exist"),
         ),

@@ -75,7 +75,7 @@ fn check(bytes: &[u8]) -> Result<()> {
         Some(offset) => Err(Failure::failed(format!(
             "the value holds a NUL byte, at offset {offset}; no environment can hold one"
         ))
-        .hint("encode it first, for example with `base64 -w0`")),
+        .hint("encode it first, for example with base64")),
         None => Ok(()),
     }
 }

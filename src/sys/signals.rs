@@ -35,11 +35,6 @@ pub enum Event {
 pub struct Signal(libc::c_int);
 
 impl Signal {
-    /// Tells whether it is SIGTSTP, after which the process goes on.
-    pub fn is_stop(self) -> bool {
-        self.0 == SIGTSTP
-    }
-
     /// Sends the signal to this process, which does what it would have done without a [`Guard`].
     pub fn raise(self) {
         // SAFETY: raise takes any signal number.

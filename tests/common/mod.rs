@@ -58,6 +58,17 @@ pub(crate) fn skip(why: &str) {
     eprintln!("SKIPPED {test}: {why}");
 }
 
+/// Tells whether root runs the tests; if not, says what cannot be shown. That is no failure
+/// anywhere: a developer is no root, and CI mostly is.
+pub(crate) fn is_root(only_root: &str) -> bool {
+    let root = rustix::process::geteuid().is_root();
+    if !root {
+        let test = std::thread::current().name().unwrap_or("a test").to_owned();
+        eprintln!("SKIPPED {test}: only root {only_root}");
+    }
+    root
+}
+
 /// Finds a program in the developer's own `PATH`.
 pub(crate) fn find(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;

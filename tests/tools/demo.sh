@@ -47,8 +47,9 @@ says 'the child sees sk-demo-4242'
 show "mima run dev -- true; echo \"the parent sees \${STRIPE_KEY:-nothing}\""
 says 'the parent sees nothing'
 
-show "mima run dev -- sleep 1 & sh -c 'echo \"a sibling sees \${STRIPE_KEY:-nothing}\"'; wait"
+show "mima run dev -- sleep 2 & sleep 1; env | grep STRIPE_KEY || echo 'a sibling sees nothing'; wait"
 says 'a sibling sees nothing'
+silent_about 'sk-demo-4242'
 
 show 'mima run --scrub dev -- env'
 says 'STRIPE_KEY=sk-demo-4242'

@@ -16,12 +16,13 @@ if [ "$(uname)" = Linux ]; then
 fi
 [ -n "$missing" ] || exit 0
 if command -v apt-get >/dev/null 2>&1; then
-  set -- apt-get install --yes --no-install-recommends
-  [ "$(id -u)" = 0 ] || set -- sudo "$@"
-  echo "tests need$missing: $* $missing"
-  if [ "$(id -u)" = 0 ]; then apt-get update --quiet; else sudo apt-get update --quiet; fi
+  sudo=
+  [ "$(id -u)" = 0 ] || sudo=sudo
+  echo "tests need$missing: $sudo apt-get install$missing"
+  $sudo apt-get update --quiet
   # shellcheck disable=SC2086 # a list of packages
-  DEBIAN_FRONTEND=noninteractive "$@" $missing
+  $sudo env DEBIAN_FRONTEND=noninteractive \
+    apt-get install --yes --no-install-recommends $missing
 elif command -v brew >/dev/null 2>&1; then
   echo "tests need$missing: brew install$missing"
   # shellcheck disable=SC2086 # a list of packages

@@ -11,7 +11,7 @@
 //!
 //! Adding needs the recipients only, listing the names of the files only; reading unwraps
 //! the key once. Two writers never touch the same file, and `age` alone opens everything:
-//! `age -d identity.age > key; age -d -i key secrets/NAME.age`.
+//! `age -d -i identity.age secrets/NAME.age`.
 //!
 //! What it does not promise: whoever can write to the directory can put an older copy of a
 //! secret back, or encrypt a new value to the recipients; and an `identity.age` of before
