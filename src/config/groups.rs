@@ -117,7 +117,7 @@ impl Groups {
         let hint = match names::nearest(group.as_str(), self.iter().map(|(name, _)| name.as_str()))
         {
             Some(near) => format!("did you mean `{near}`?"),
-            None => format!("mima group list; to make it: mima set {group} VAR"),
+            None => format!("mima set {group} VAR"),
         };
         Failure::new(Kind::NotFound, format!("there is no group `{group}`")).hint(hint)
     }
