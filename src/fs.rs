@@ -222,7 +222,7 @@ pub fn check_owned(path: &Path) -> Result<()> {
 }
 
 /// Refuses a file of the user's that somebody else could have written: one that belongs to
-/// neither the user nor root, or that others may write to. The user's own group may.
+/// neither the user nor root, or that others may write to. The user's own group may. (threat A6)
 pub fn check_not_forged(path: &Path) -> Result<()> {
     let meta =
         std::fs::metadata(path).context(format!("could not look at {}", term::path(path)))?;

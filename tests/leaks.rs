@@ -1,4 +1,4 @@
-//! Nothing but what was asked for holds a value: rows I4, I6, I8 and I10 of the threat table.
+//! Nothing but what was asked for holds a value: rows I4, I6 and I8 of the threat table.
 
 use std::os::unix::fs::FileExt;
 use std::time::{Duration, Instant};

@@ -3,7 +3,7 @@
 //! One binary, so that it links once. `common` is the frame: [`common::world`] is a machine
 //! of one's own, [`common::pty`] a terminal to type on, [`common::scenario`] a session written
 //! down, [`common::strace`] a kernel that fails on demand. Tests named `t_f1_…` show row F1 of
-//! the threat table. A missing tool is a failure under `MIMA_TEST_REQUIRE=all`, else a visible
+//! `tests/threats.md`. A missing tool is a failure under `MIMA_TEST_REQUIRE=all`, else a visible
 //! skip.
 
 #![allow(

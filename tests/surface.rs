@@ -1,7 +1,10 @@
 //! README, `--help`, manual page and completions say the same.
 
+use std::collections::BTreeSet;
+
 use clap::{Arg, Command, CommandFactory};
 
+use crate::common::leaks::files_below;
 use crate::common::world::World;
 
 fn readme() -> String {
@@ -157,4 +160,42 @@ fn mistakes_on_the_command_line_are_explained_without_repeating_arguments() {
         .run()
         .ok()
         .stdout_is(format!("mima {}\n", env!("CARGO_PKG_VERSION")));
+}
+
+#[test]
+fn every_row_of_the_threat_table_is_known_and_every_test_has_its_row() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let table = std::fs::read_to_string(root.join("tests/threats.md")).unwrap();
+    let rows: BTreeSet<_> = table
+        .lines()
+        .filter_map(|line| line.strip_prefix("| ")?.split(' ').next())
+        .filter(|row| row.len() > 1 && row[1..].bytes().all(|byte| byte.is_ascii_digit()))
+        .collect();
+    assert!(rows.len() > 50, "{rows:?}");
+    let mut shown = BTreeSet::new();
+    let mut named = BTreeSet::new();
+    for dir in ["src", "tests"] {
+        for file in files_below(&root.join(dir)) {
+            if file.extension().is_none_or(|extension| extension != "rs") {
+                continue;
+            }
+            let text = std::fs::read_to_string(&file).unwrap();
+            for test in text.lines().filter_map(|line| line.trim_start().strip_prefix("fn t_")) {
+                shown.insert(test.split('_').next().unwrap().to_uppercase());
+            }
+            for comment in text.split(concat!("(thr", "eat")).skip(1) {
+                let inside = comment.split(')').next().unwrap().trim_start_matches(['s', ':']);
+                let words = inside.split(|c: char| !c.is_ascii_alphanumeric());
+                named.extend(words.filter(|word| rows.contains(word)).map(str::to_owned));
+                let first = inside.split([',', '–', ';']).next().unwrap().trim();
+                assert!(rows.contains(first), "{}: {first}", file.display());
+            }
+        }
+    }
+    for row in &shown {
+        assert!(rows.contains(row.as_str()), "a test is named after {row}, which is no row");
+    }
+    for row in &rows {
+        assert!(shown.contains(*row) || named.contains(*row), "nothing shows row {row}");
+    }
 }

@@ -37,7 +37,7 @@ pub fn home_of_user() -> io::Result<Option<PathBuf>> {
 static CORE_LIMIT: OnceLock<Rlimit> = OnceLock::new();
 
 /// Keeps the memory of this process out of core dumps, and out of reach of other processes
-/// of the same user. To be called before the first secret is read. (threat I2)
+/// of the same user. To be called before the first secret is read. (threats: I1, I2)
 pub fn protect_memory() {
     let before = *CORE_LIMIT.get_or_init(|| getrlimit(Resource::Core));
     // The hard limit stays: it could not be put back. Where either call is refused there is
