@@ -29,7 +29,7 @@ fn a_prompt_says_who_asks_and_what_for_and_shows_nothing() {
     let world = world();
     let mut pty = shell(&world);
     pty.send_line("sh -c 'mima run dev -- printenv TOKEN; true'");
-    pty.expect("bash › sh › mima run dev: printenv TOKEN gets TOKEN\r\n");
+    pty.expect("bash › sh › mima run dev: TOKEN for printenv TOKEN\r\n");
     pty.expect("Passphrase of the vault: ");
     assert!(!pty.echo_is_on());
     pty.send_line(PASSPHRASE);

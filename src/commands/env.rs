@@ -14,8 +14,7 @@ pub(super) fn run(mima: &Mima, args: &Env) -> Result<()> {
     let wanted = Wanted::resolve(mima, &args.groups)?;
     let store = mima.store()?;
     wanted.check_exist(&*store)?;
-    let purpose = format!("mima env {}: standard output", wanted.groups());
-    let secrets = wanted.read(&*store, &purpose)?;
+    let secrets = wanted.read(&*store, "env", "standard output")?;
     let syntax = args.shell.unwrap_or(Syntax::Bash);
     let text = if syntax == Syntax::Json { json(&secrets)? } else { lines(syntax, &secrets)? };
     if term::stdout_is_terminal() {

@@ -23,7 +23,7 @@ pub(super) fn run(mima: &Mima, args: &Run) -> Result<()> {
     // No group can set PATH, so the command is found before anybody is asked.
     let bare = Environment::merge(std::env::vars_os(), &inherit, Vec::new());
     let command = find(&args.command, bare.get("PATH"))?;
-    let secrets = wanted.read(&*store, &purpose(&wanted, &args.command))?;
+    let secrets = wanted.read(&*store, "run", &shown(&args.command))?;
     let environment = Environment::merge(std::env::vars_os(), &inherit, secrets);
     match command.exec(&environment)? {}
 }
@@ -47,12 +47,13 @@ fn kept(name: &str) -> Result<VarName> {
     Ok(name)
 }
 
-fn purpose(wanted: &Wanted, command: &[OsString]) -> String {
+/// Renders a command for the prompt.
+fn shown(command: &[OsString]) -> String {
     let words: Vec<_> = command.iter().map(|word| word.to_string_lossy()).collect();
     let line = words.join(" ");
     let mut shown: String = line.chars().take(SHOWN).collect();
     if shown.len() < line.len() {
         shown.push('…');
     }
-    format!("mima run {}: {shown}", wanted.groups())
+    shown
 }

@@ -61,23 +61,24 @@ impl Wanted {
         Ok(())
     }
 
-    /// Reads all values, after one proof of presence.
-    pub fn read(&self, store: &dyn Store, purpose: &str) -> Result<Vec<(VarName, Secret)>> {
+    /// Reads all values for `who`, after one proof of presence. `verb` is the one that asks.
+    pub fn read(&self, store: &dyn Store, verb: &str, who: &str) -> Result<Vec<(VarName, Secret)>> {
         if self.links.is_empty() {
             return Ok(Vec::new());
         }
-        let unlocked = store.unlock(&Reason::new(self.describe(purpose)))?;
+        let unlocked = store.unlock(&Reason::new(self.describe(verb, who)))?;
         self.links.iter().map(|link| Ok((link.var.clone(), unlocked.get(&link.secret)?))).collect()
     }
 
-    /// Says who gets what: `mima run dev: npm test gets DATABASE_URL, STRIPE_KEY`.
-    fn describe(&self, purpose: &str) -> String {
+    /// Says who gets what: `mima run dev: DATABASE_URL, STRIPE_KEY for npm test`. What may be
+    /// anything comes last, so that it can imitate nothing.
+    fn describe(&self, verb: &str, who: &str) -> String {
         const SHOWN: usize = 6;
         let names: Vec<_> = self.variables().map(VarName::as_str).collect();
         let shown = names.iter().take(SHOWN).copied().collect::<Vec<_>>().join(", ");
         match names.len().saturating_sub(SHOWN) {
-            0 => format!("{purpose} gets {shown}"),
-            more => format!("{purpose} gets {shown} and {more} more"),
+            0 => format!("mima {verb} {}: {shown} for {who}", self.groups()),
+            more => format!("mima {verb} {}: {shown} and {more} more for {who}", self.groups()),
         }
     }
 }
