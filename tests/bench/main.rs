@@ -40,6 +40,10 @@ fn main() {
     let run = whole_runs(mima, &home, &askpass, read.2);
     let mut rows = vec![read, run];
     let hello = hello_world(scratch.path());
+    // A user file as people have it: reading it is most of what listing takes.
+    let vars = "{ A: K00, B: K01, C: K02 }";
+    std::fs::write(home.join("mima.yaml"), format!("groups:\n  dev: {vars}\n  ci: {vars}\n"))
+        .unwrap();
     for args in [&["--version"][..], &["secret", "list"]] {
         let run = |program: &Path, args: &[&str]| {
             let mut command = Command::new(program);
