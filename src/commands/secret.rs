@@ -138,7 +138,6 @@ fn must_exist(name: &SecretName, store: &dyn Store) -> Result<()> {
 fn rm(mima: &Mima, name: &str) -> Result<()> {
     let name = SecretName::parse(name)?;
     let store = mima.store()?;
-    must_exist(&name, &*store)?;
     store.remove(&name)?;
     term::note(&format!("removed {name}"));
     for (group, var) in mima.user_file()?.groups.who_uses(&name) {

@@ -75,12 +75,15 @@ impl Prompter {
     /// Asks for the passphrase that opens something, once. `label` names it: `Passphrase of
     /// the vault`.
     pub fn passphrase(&self, reason: &Reason, label: &str) -> Result<Secret> {
-        if let Some(program) = self.askpass()? {
-            return askpass::ask(program, &format!("{}\n{label}: ", reason.headline()));
-        }
-        let mut terminal = open_terminal()?;
-        terminal.write(&format!("{}\n", reason.headline()))?;
-        terminal.ask_hidden(label)
+        self.asked()?.passphrase(reason, label)
+    }
+
+    /// Finds whom to ask for passphrases.
+    fn asked(&self) -> Result<Asked<'_>> {
+        Ok(match self.askpass()? {
+            Some(program) => Asked::Program(program),
+            None => Asked::Person(Box::new(open_terminal()?)),
+        })
     }
 
     /// Asks for a passphrase until `open` opens something with it: three times at most.
@@ -93,18 +96,12 @@ impl Prompter {
         label: &str,
         mut open: impl FnMut(&Secret) -> Result<Option<T>>,
     ) -> Result<Option<T>> {
-        let program = self.askpass()?;
-        let mut terminal = if program.is_some() { None } else { Some(open_terminal()?) };
+        let mut asked = self.asked()?;
         let mut last: Option<Secret> = None;
         for left in (0..TRIES).rev() {
-            let answer = match (program, &mut terminal) {
-                (None, Some(terminal)) => {
-                    terminal.write(&format!("{}\n", reason.headline()))?;
-                    terminal.ask_hidden(label)?
-                }
-                _ => self.passphrase(reason, label)?,
-            };
-            if program.is_some() && last.is_some_and(|last| agree(&last, &answer)) {
+            let answer = asked.passphrase(reason, label)?;
+            let is_program = matches!(asked, Asked::Program(_));
+            if is_program && last.is_some_and(|last| agree(&last, &answer)) {
                 break;
             }
             if let Some(opened) = open(&answer)? {
@@ -168,6 +165,27 @@ impl Prompter {
             ))
             .hint(format!("set {ASKPASS} to the absolute path of a program"))),
             program => Ok(program.as_deref()),
+        }
+    }
+}
+
+/// Who is asked for a passphrase, once or again.
+enum Asked<'a> {
+    Program(&'a Path),
+    /// The terminal stays as it is while an answer is judged.
+    Person(Box<Terminal>),
+}
+
+impl Asked<'_> {
+    fn passphrase(&mut self, reason: &Reason, label: &str) -> Result<Secret> {
+        match self {
+            Self::Program(program) => {
+                askpass::ask(program, &format!("{}\n{label}: ", reason.headline()))
+            }
+            Self::Person(terminal) => {
+                terminal.write(&format!("{}\n", reason.headline()))?;
+                terminal.ask_hidden(label)
+            }
         }
     }
 }
