@@ -16,8 +16,8 @@ use crate::error::{Failure, Result};
 use crate::names::{self, GroupName, VarName};
 use outline::Node;
 
-/// The largest file. Real ones have a few hundred bytes.
-pub const MAX_FILE_BYTES: usize = 256 * 1024;
+/// The largest file. Real ones have a few hundred bytes. (threat A12)
+pub const MAX_FILE_BYTES: u64 = 256 << 10;
 /// How much text all values of a file may have together.
 const MAX_TEXT_BYTES: usize = 64 * 1024;
 /// How many keys, values and collections a file may have.
@@ -53,7 +53,7 @@ pub fn parse<T: Document>(bytes: &[u8], label: &str) -> Result<T> {
 
 /// Checks what is forbidden in every file, and returns its text and outline.
 pub(super) fn read(bytes: &[u8]) -> Result<(&str, Option<Node>), Fault> {
-    if bytes.len() > MAX_FILE_BYTES {
+    if u64::try_from(bytes.len()).map_or(true, |len| len > MAX_FILE_BYTES) {
         return Err(Fault::new(Place::START, "", "the file is larger than 256 KiB"));
     }
     let text = std::str::from_utf8(bytes)

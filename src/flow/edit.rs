@@ -3,9 +3,9 @@
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use super::{LARGEST_FILE, Mima};
+use super::Mima;
 use crate::config::edit::{Edit, Edited, apply};
-use crate::config::parse::parse;
+use crate::config::parse::{MAX_FILE_BYTES, parse};
 use crate::config::project::ProjectFile;
 use crate::config::user::UserFile;
 use crate::error::{Context, Failure, Kind, Result};
@@ -83,7 +83,7 @@ impl Mima {
 fn plan(target: Target, path: &Path, edit: &Edit) -> Result<(Vec<u8>, Edited)> {
     let label = term::path(path);
     resolve_link(path)?;
-    let bytes = fs::read_capped(path, LARGEST_FILE)?.unwrap_or_default();
+    let bytes = fs::read_capped(path, MAX_FILE_BYTES)?.unwrap_or_default();
     match target {
         Target::User => {
             if !bytes.is_empty() {

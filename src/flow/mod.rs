@@ -13,7 +13,7 @@ pub use wanted::Wanted;
 
 use std::cell::OnceCell;
 
-use crate::config::parse::parse;
+use crate::config::parse::{MAX_FILE_BYTES, parse};
 use crate::config::user::{StoreKind, UserFile};
 use crate::error::Result;
 use crate::fs;
@@ -22,9 +22,6 @@ use crate::prompt::{Prompter, Reason};
 use crate::store::Store;
 use crate::store::vault::{Vault, Wrap};
 use crate::term;
-
-/// How large a configuration file may be, in bytes. (threat A12)
-const LARGEST_FILE: u64 = 256 << 10;
 
 /// What every verb starts from: where things are, and how to ask.
 pub struct Mima {
@@ -55,7 +52,7 @@ impl Mima {
             return Ok(file);
         }
         let path = self.paths.user_file();
-        let bytes = fs::read_capped(path, LARGEST_FILE)?;
+        let bytes = fs::read_capped(path, MAX_FILE_BYTES)?;
         if bytes.is_some() {
             fs::check_not_forged(path)?;
         }
