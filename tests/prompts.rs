@@ -4,6 +4,7 @@ use rustix::process::Signal;
 
 use crate::common::pty::Pty;
 use crate::common::world::{PASSPHRASE, World};
+use crate::common::{is_root, require};
 
 /// A world with the fixture vault, whose passphrase is asked for on the terminal.
 fn world() -> World {
@@ -243,6 +244,24 @@ fn t_j4_a_prompt_in_the_background_stops_and_no_prompt_fails() {
     pty.send_line("mima run --no-prompt dev -- true; echo status=$?");
     pty.expect("--no-prompt forbids asking");
     pty.expect("status=125");
+}
+
+/// As under `docker exec` and `nsenter`, where the session and the group have no number inside.
+#[test]
+fn a_prompt_works_where_the_session_is_led_from_outside_the_namespace() {
+    let Some(unshare) = require("unshare") else { return };
+    if !is_root("makes a PID namespace") {
+        return;
+    }
+    let world = world();
+    let command = world.mima(&["secret", "get", "K00"]).env_remove("MIMA_ASKPASS");
+    let wrapper =
+        [unshare.as_os_str(), "--pid".as_ref(), "--fork".as_ref(), "--mount-proc".as_ref()];
+    let mut pty = Pty::spawn(&mut command.under(&wrapper).std());
+    pty.expect("mima secret get K00");
+    pty.expect("Passphrase of the vault: ");
+    pty.send_line(PASSPHRASE);
+    pty.expect("value-of-K00");
 }
 
 #[test]

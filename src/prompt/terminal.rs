@@ -8,16 +8,16 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
 
-use rustix::process::{Signal, getpgrp, kill_current_process_group};
+use rustix::process::{Signal, kill_current_process_group};
 use rustix::termios::{
-    InputModes, LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcgetpgrp,
-    tcsetattr,
+    InputModes, LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcsetattr,
 };
 use zeroize::Zeroizing;
 
 use super::{LONGEST_ANSWER, answer_buffer};
 use crate::error::{Context, Failure, Kind, Result};
 use crate::secret::Secret;
+use crate::sys::process::is_in_background;
 use crate::sys::signals::{Event, Guard};
 use crate::term;
 
@@ -131,7 +131,7 @@ impl Terminal {
     /// shell edits its lines in.
     fn take_over(&mut self) -> io::Result<()> {
         let guard = Guard::new()?;
-        while tcgetpgrp(&self.tty).is_ok_and(|group| group != getpgrp()) {
+        while is_in_background(self.tty.as_fd()) {
             kill_current_process_group(Signal::TTOU)?;
             // Where nobody can stop or continue it, what follows decides.
             if !guard.take_continued() {

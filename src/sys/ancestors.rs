@@ -1,8 +1,8 @@
 //! Who started mima: the chain of processes up to the one that leads the session.
 
-#[cfg(target_os = "macos")]
-use rustix::process::Pid;
-use rustix::process::{getppid, getsid};
+use rustix::process::getppid;
+
+use super::process::session_of;
 
 /// How many processes to look at, at most.
 const DEEPEST: usize = 64;
@@ -17,7 +17,7 @@ struct Process {
 /// Returns the names of mima's ancestors within its session, the outermost first: a shell,
 /// mostly. A program can choose its own name, so this informs and proves nothing.
 pub fn names() -> Vec<String> {
-    let session = getsid(None).map_or(0, |sid| sid.as_raw_nonzero().get());
+    let session = session_of(0);
     let mut names = Vec::new();
     let mut next = getppid().map(|pid| pid.as_raw_nonzero().get());
     while let Some(pid) = next.filter(|pid| *pid > 1 && names.len() < DEEPEST) {
@@ -81,6 +81,6 @@ fn look_up(pid: i32) -> Option<Process> {
     Some(Process {
         name: String::from_utf8_lossy(name).into_owned(),
         parent: i32::try_from(info.parent).ok()?,
-        session: getsid(Pid::from_raw(pid)).map_or(0, |sid| sid.as_raw_nonzero().get()),
+        session: session_of(pid),
     })
 }

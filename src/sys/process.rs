@@ -2,6 +2,7 @@
 
 use std::ffi::{CStr, OsStr};
 use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::sync::OnceLock;
@@ -31,6 +32,23 @@ pub fn home_of_user() -> io::Result<Option<PathBuf>> {
     // SAFETY: getpwuid_r succeeded, so pw_dir is a C string inside `buffer`.
     let dir = unsafe { CStr::from_ptr(entry.pw_dir) };
     Ok(Some(PathBuf::from(OsStr::from_bytes(dir.to_bytes()))).filter(|dir| dir.is_absolute()))
+}
+
+/// Returns the session of process `pid`, or of this process for 0. The id is 0 where the leader
+/// is outside the PID namespace, as under `docker exec`; rustix takes that for impossible.
+pub(super) fn session_of(pid: i32) -> i32 {
+    // SAFETY: getsid takes a number and touches no memory.
+    unsafe { libc::getsid(pid) }
+}
+
+/// Tells whether the terminal's foreground belongs to another process group than this one.
+/// Either group may be outside the PID namespace, and 0. False without a terminal.
+pub fn is_in_background(tty: BorrowedFd<'_>) -> bool {
+    // SAFETY: the descriptor is open, and tcgetpgrp touches no memory.
+    let foreground = unsafe { libc::tcgetpgrp(tty.as_raw_fd()) };
+    // SAFETY: getpgrp touches no memory and always succeeds.
+    let own = unsafe { libc::getpgrp() };
+    foreground > 0 && foreground != own
 }
 
 /// The limit on core dumps that mima was started with.

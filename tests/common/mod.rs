@@ -31,7 +31,7 @@ pub(crate) fn spawn(command: &mut Command) -> Child {
 pub(crate) const PATH: &str = "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin";
 
 /// Programs that exist on Linux only, so that elsewhere they are not missing.
-const LINUX_ONLY: [&str; 2] = ["strace", "setpriv"];
+const LINUX_ONLY: [&str; 3] = ["strace", "setpriv", "unshare"];
 
 /// Finds a program that a test needs, in the developer's own `PATH`.
 ///

@@ -13,6 +13,7 @@ if [ "$(uname)" = Linux ]; then
   need dash dash
   need strace strace
   need setpriv util-linux
+  need unshare util-linux
 fi
 [ -n "$missing" ] || exit 0
 if command -v apt-get >/dev/null 2>&1; then
