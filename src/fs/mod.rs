@@ -3,12 +3,18 @@
 //! Every write that changes something goes through [`write_atomic`] or [`remove`], under the
 //! [`Lock`]. After a crash at any point a file is the old one or the new one. (threats: E1–E5)
 
-use std::fs::{File, OpenOptions};
+mod lock;
+mod owner;
+
+pub use lock::Lock;
+pub use owner::{Forgery, check_not_forged, check_owned, work_for};
+
+use std::ffi::OsString;
+use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::ffi::OsStringExt;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::{OnceLock, mpsc};
-use std::time::Duration;
 
 use rustix::fs::OFlags;
 
@@ -22,49 +28,60 @@ const DIR_MODE: u32 = 0o700;
 /// What to do when a disk is full or may not be written to.
 const UNCHANGED: &str =
     "nothing was changed; make room there, or set MIMA_HOME to a directory that can be written to";
-/// How long to wait for another mima before giving up.
-const LOCK_WAIT: Duration = Duration::from_secs(5);
-
-/// Whose files root works with, under `--as-root`: they pass for its own, and what it makes
-/// becomes theirs. Unset, everybody works with their own files only. (threat D7)
-static OWNER: OnceLock<u32> = OnceLock::new();
-
-/// Lets root work with the files of `uid`.
-pub fn work_for(uid: u32) {
-    // Called once, by whoever reads the command line.
-    OWNER.set(uid).ok();
-}
-
-/// Tells whether files of `uid` are the user's own.
-fn is_own(uid: u32) -> bool {
-    uid == rustix::process::geteuid().as_raw() || OWNER.get() == Some(&uid)
-}
-
-/// Makes `file`, which was just created, private, and its owner's.
-fn take_in_hand(file: &File, mode: u32) -> io::Result<()> {
-    file.set_permissions(std::fs::Permissions::from_mode(mode))?;
-    if let Some(owner) = OWNER.get() {
-        std::os::unix::fs::fchown(file, Some(*owner), None)?;
-    }
-    Ok(())
-}
 
 /// Reads a regular file of at most `max` bytes. `Ok(None)` if there is no such file.
 ///
 /// Never blocks on a FIFO or device, and reads nothing of a file that is too large. The
 /// buffer is allocated once, so no copies of a secret stay behind.
 pub fn read_capped(path: &Path, max: u64) -> Result<Option<Vec<u8>>> {
-    let what = || format!("could not read {}", term::path(path));
-    let file = match open_for_reading(path) {
-        Ok(file) => file,
-        Err(error) if is_absent(&error) => return Ok(None),
-        Err(error) => return Err(error).context(what()),
-    };
-    let meta = file.metadata().context(what())?;
-    if !meta.is_file() {
-        return Err(Failure::failed(format!("{}: it is no regular file", what())));
+    Ok(Opened::at(path)?.map(|opened| opened.read(max)).transpose()?.map(|(_, bytes)| bytes))
+}
+
+/// A regular file that was opened, once: who owns it, where it is and what it says are told
+/// by the one descriptor, whatever happens to its path meanwhile. (threats: A1, A11)
+pub struct Opened {
+    file: File,
+    path: PathBuf,
+    /// What fstat(2) says.
+    pub meta: Metadata,
+}
+
+impl Opened {
+    /// Opens a file to read it. `Ok(None)` if there is none.
+    pub fn at(path: &Path) -> Result<Option<Self>> {
+        let what = || format!("could not read {}", term::path(path));
+        let file = match open_for_reading(path) {
+            Ok(file) => file,
+            Err(error) if is_absent(&error) => return Ok(None),
+            Err(error) => return Err(error).context(what()),
+        };
+        let meta = file.metadata().context(what())?;
+        if !meta.is_file() {
+            return Err(Failure::failed(format!("{}: it is no regular file", what())));
+        }
+        Ok(Some(Self { file, path: path.to_owned(), meta }))
     }
-    read_bounded(file, meta.len(), max).context(what()).map(Some)
+
+    /// Returns the path that the file really has, with every link followed.
+    pub fn real_path(&self) -> Result<PathBuf> {
+        let what = || format!("could not find out where {} really is", term::path(&self.path));
+        #[cfg(target_os = "macos")]
+        let path = rustix::fs::getpath(&self.file).context(what())?;
+        #[cfg(not(target_os = "macos"))]
+        let path = {
+            use std::os::fd::AsRawFd;
+            let link = format!("/proc/self/fd/{}", self.file.as_raw_fd());
+            rustix::fs::readlink(link, Vec::new()).context(what())?
+        };
+        Ok(PathBuf::from(OsString::from_vec(path.into_bytes())))
+    }
+
+    /// Reads all of it, if it has at most `max` bytes.
+    pub fn read(self, max: u64) -> Result<(Metadata, Vec<u8>)> {
+        let bytes = read_bounded(self.file, self.meta.len(), max)
+            .context(format!("could not read {}", term::path(&self.path)))?;
+        Ok((self.meta, bytes))
+    }
 }
 
 /// Reads a stream to its end, at most `max` bytes; `expected` is how many there probably are.
@@ -139,7 +156,7 @@ fn write_new(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
         _ => {}
     }
     let mut file = OpenOptions::new().write(true).create_new(true).mode(FILE_MODE).open(path)?;
-    take_in_hand(&file, mode)?;
+    owner::take_in_hand(&file, mode)?;
     file.write_all(bytes)?;
     file.sync_all()
 }
@@ -156,7 +173,7 @@ fn parent(path: &Path) -> io::Result<&Path> {
 fn temporary_for(path: &Path) -> io::Result<PathBuf> {
     let name = path.file_name().ok_or_else(|| io::Error::other("it has no file name"))?;
     // One name per directory of mima's own; beside the user file, one that tells its owner.
-    let mut temporary = std::ffi::OsString::from(".tmp-mima");
+    let mut temporary = OsString::from(".tmp-mima");
     if Path::new(name).extension().is_some_and(|extension| extension == "yaml") {
         temporary.push(name);
     }
@@ -192,110 +209,10 @@ pub fn private_dir(path: &Path) -> Result<()> {
                 // mkdir is subject to the umask; 0777 would lock mima out.
                 std::fs::set_permissions(dir, std::fs::Permissions::from_mode(DIR_MODE))
                     .context(what())?;
-                if let Some(owner) = OWNER.get() {
-                    std::os::unix::fs::chown(dir, Some(*owner), None).context(what())?;
-                }
+                owner::give(dir).context(what())?;
                 sync_parent(dir).context(what())?;
             }
         }
     }
     check_owned(path)
-}
-
-/// Refuses a file or directory that another user owns or could write to.
-pub fn check_owned(path: &Path) -> Result<()> {
-    let meta =
-        std::fs::metadata(path).context(format!("could not look at {}", term::path(path)))?;
-    if !is_own(meta.uid()) {
-        return Err(Failure::failed(format!(
-            "{} belongs to another user (uid {})",
-            term::path(path),
-            meta.uid()
-        ))
-        .hint("set MIMA_HOME to a directory of your own"));
-    }
-    if meta.mode() & 0o022 != 0 {
-        return Err(Failure::failed(format!("others can write to {}", term::path(path)))
-            .hint(format!("chmod go-w {}", term::path(path))));
-    }
-    Ok(())
-}
-
-/// Refuses a file of the user's that somebody else could have written: one that belongs to
-/// neither the user nor root, or that others may write to. The user's own group may. (threat A6)
-pub fn check_not_forged(path: &Path) -> Result<()> {
-    let meta =
-        std::fs::metadata(path).context(format!("could not look at {}", term::path(path)))?;
-    if !is_own(meta.uid()) && meta.uid() != 0 {
-        return Err(Failure::failed(format!(
-            "refusing to use {}: it belongs to another user (uid {})",
-            term::path(path),
-            meta.uid()
-        ))
-        .hint(format!("look at what it says, then: chown \"$USER\" {}", term::path(path))));
-    }
-    // A group of the user's own has their number. On macOS everybody's group is `staff`.
-    let private_group = meta.gid() == meta.uid() && !cfg!(target_os = "macos");
-    let writers = if private_group { 0o002 } else { 0o022 };
-    if meta.mode() & writers != 0 {
-        return Err(Failure::failed(format!(
-            "refusing to use {}: others can write to it",
-            term::path(path)
-        ))
-        .hint(format!("chmod go-w {}", term::path(path))));
-    }
-    Ok(())
-}
-
-/// The one lock: whoever changes anything under the data directory, or the user file, holds
-/// it meanwhile. Never held across a prompt. The kernel releases it when mima ends.
-pub struct Lock {
-    _file: File,
-}
-
-impl Lock {
-    /// Takes the lock, waiting at most five seconds for another mima. (threat E5)
-    pub fn acquire(path: &Path) -> Result<Self> {
-        let what = || format!("could not lock {}", term::path(path));
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(FILE_MODE)
-            .open(path)
-            .context(what())?;
-        // Under a umask of 0777 nobody could open it again.
-        take_in_hand(&file, FILE_MODE).context(what())?;
-        let file = match file.try_lock() {
-            Ok(()) => file,
-            Err(std::fs::TryLockError::WouldBlock) => wait_for(file, path)?,
-            Err(std::fs::TryLockError::Error(error)) => return Err(error).context(what()),
-        };
-        // Only for the message to whoever waits in vain. A full disk must not matter here.
-        drop(file.write_all_at(format!("{:<10}\n", std::process::id()).as_bytes(), 0));
-        Ok(Self { _file: file })
-    }
-}
-
-/// Waits in a thread, because the kernel hands a lock on in order and polling does not.
-fn wait_for(file: File, path: &Path) -> Result<File> {
-    let holder = file.try_clone().context("could not wait for the lock")?;
-    let (done, waiting) = mpsc::channel();
-    std::thread::spawn(move || {
-        let locked = file.lock().map(|()| file);
-        // Nobody listens any more once the five seconds are over.
-        drop(done.send(locked));
-    });
-    if let Ok(locked) = waiting.recv_timeout(LOCK_WAIT) {
-        return locked.context(format!("could not lock {}", term::path(path)));
-    }
-    let mut pid = [0; 10];
-    let read = holder.read_at(&mut pid, 0).unwrap_or(0);
-    let pid = String::from_utf8_lossy(pid.get(..read).unwrap_or_default()).trim().to_owned();
-    Err(Failure::failed(format!(
-        "another mima (process {pid}) has held {} for 5 seconds",
-        term::path(path)
-    ))
-    .hint(format!("if it hangs: kill {pid}")))
 }
