@@ -7,7 +7,7 @@
 //! |---|---|---|
 //! | 5 | `cli` `commands` | the command line; one file per verb, and what it prints |
 //! | 4 | `flow` | finds the files, resolves groups, opens the store, asks for presence |
-//! | 3 | `store` | where values lie; stores never import each other |
+//! | 3 | `store` `trust` | where values lie, which project files are approved; neither imports the other |
 //! | 2 | `config` `env` `shell` | pure: parsing, merging, quoting; no input or output |
 //! | 1 | `error` `fs` `names` `paths` `term` `prompt` `secret` | small tools |
 //! | 0 | `sys` | the only unsafe code |
@@ -31,6 +31,7 @@ pub mod shell;
 pub mod store;
 pub mod sys;
 pub mod term;
+pub mod trust;
 
 use std::process::ExitCode;
 

@@ -70,6 +70,16 @@ impl Paths {
         self.data.join("vault.pins")
     }
 
+    /// The records of what was approved.
+    pub fn trust(&self) -> PathBuf {
+        self.data.join("trust")
+    }
+
+    /// Empty files, each with a time as its mtime: what the shells compare others with.
+    pub fn stamps(&self) -> PathBuf {
+        self.data.join("stamps")
+    }
+
     /// The lock that every change is made under.
     pub fn lock(&self) -> PathBuf {
         self.data.join("lock")

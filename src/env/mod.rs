@@ -1,7 +1,16 @@
-//! The environment of a child: what it inherits, what a group adds, and what execve takes.
+//! Environments: what a child inherits and gets, what execve takes, and the way from the
+//! environment of a shell to the one that a project asks for, and back.
 
+pub mod diff;
 mod limits;
 mod merge;
+pub mod state;
 
 pub use limits::check_size;
 pub use merge::{Environment, Inherit, SCRUB_KEEPS};
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+
+/// The variables of an environment, each once, sorted.
+pub type Vars = BTreeMap<OsString, OsString>;
