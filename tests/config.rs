@@ -73,7 +73,7 @@ fn t_c3_one_document_with_known_keys_each_once() {
         "{\"env\": {\"A\": \"b\"}}",
     ] {
         let file = parse::<ProjectFile>(good.as_bytes(), "f").unwrap();
-        assert_eq!(file.env[0].1, "b", "{good:?}");
+        assert_eq!(file.env[0].1.value, "b", "{good:?}");
     }
     for (line, bad) in [
         (2, "env: {}\nenv: {}"),
@@ -99,7 +99,7 @@ fn t_c4_values_arrive_as_written_and_nothing_is_no_value() {
         "12:30:45",
     ] {
         let file = parse::<ProjectFile>(format!("env: {{A: {text}}}").as_bytes(), "f").unwrap();
-        assert_eq!(file.env[0].1, text);
+        assert_eq!(file.env[0].1.value, text);
     }
     for text in ["", "~", "null", "Null", "NULL"] {
         assert!(message::<ProjectFile>(format!("env:\n  A: {text}\n")).contains("f:2:"));

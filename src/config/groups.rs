@@ -58,6 +58,20 @@ impl Groups {
         Ok(groups)
     }
 
+    /// Lays other groups over these, variable by variable.
+    pub(super) fn overlay(mut self, local: Self) -> Self {
+        for (group, links) in local.0 {
+            if self.get(&group).is_none() {
+                self.0.push((group, links));
+                continue;
+            }
+            for (var, secret) in links {
+                self.set(&group, &var, &secret);
+            }
+        }
+        self
+    }
+
     /// Returns the variables of a group.
     pub fn get(&self, group: &GroupName) -> Option<&[(VarName, SecretName)]> {
         self.iter().find(|(name, _)| *name == group).map(|(_, links)| links)

@@ -69,7 +69,7 @@ fn place_of(bytes: &[u8], offset: usize) -> Place {
     let before = String::from_utf8_lossy(bytes.get(..offset).unwrap_or_default());
     let line = before.matches('\n').count() + 1;
     let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
-    Place { line, column }
+    Place::new(line, column)
 }
 
 fn deserialize<T: Document>(text: &str, root: &Node) -> Result<T::Raw, Fault> {
@@ -130,6 +130,8 @@ fn explain(error: &Error) -> (String, String) {
 /// A position in a file, counted from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Place {
+    /// Whether the file is the one that was laid over the other.
+    pub is_local: bool,
     /// The line.
     pub line: usize,
     /// The column, in characters.
@@ -138,13 +140,18 @@ pub struct Place {
 
 impl Place {
     /// The first character of a file.
-    pub const START: Self = Self { line: 1, column: 1 };
+    pub const START: Self = Self::new(1, 1);
+
+    /// Makes a place in the file that is being read.
+    pub const fn new(line: usize, column: usize) -> Self {
+        Self { is_local: false, line, column }
+    }
 }
 
 impl From<serde_saphyr::Location> for Place {
     fn from(location: serde_saphyr::Location) -> Self {
         let number = |n| usize::try_from(n).unwrap_or(usize::MAX);
-        Self { line: number(location.line()), column: number(location.column()) }
+        Self::new(number(location.line()), number(location.column()))
     }
 }
 
@@ -170,9 +177,15 @@ impl Fault {
         self
     }
 
+    /// Turns the fault into a failure that names the one of two files it is in.
+    pub fn in_either(self, file: &str, local: &str) -> Failure {
+        let label = if self.place.is_local { local } else { file };
+        self.in_file(label)
+    }
+
     /// Turns the fault into a failure: `file:line:column: key: what is wrong`.
     pub fn in_file(self, label: &str) -> Failure {
-        let Place { line, column } = self.place;
+        let Place { line, column, .. } = self.place;
         let key = if self.path.is_empty() { String::new() } else { format!("{}: ", self.path) };
         let failure = Failure::failed(format!("{label}:{line}:{column}: {key}{}", self.what));
         if self.hint.is_empty() { failure } else { failure.hint(self.hint) }
@@ -189,7 +202,7 @@ pub fn path_text(keys: &[&str]) -> String {
     keys.iter().map(shown).collect::<Vec<_>>().join(".")
 }
 
-/// A value and where it stands.
+/// A value and where it stands. Two are equal if they say the same, wherever they stand.
 #[derive(Clone, Debug)]
 pub struct Located<T> {
     /// The value.
@@ -197,6 +210,23 @@ pub struct Located<T> {
     /// Where it stands in the file.
     pub place: Place,
 }
+
+impl<T> Located<T> {
+    /// Says that the value is from the file that is laid over another.
+    #[must_use]
+    pub(super) fn local(mut self) -> Self {
+        self.place.is_local = true;
+        self
+    }
+}
+
+impl<T: PartialEq> PartialEq for Located<T> {
+    fn eq(&self, other: &Self) -> bool {
+        self.value == other.value
+    }
+}
+
+impl<T: Eq> Eq for Located<T> {}
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Located<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

@@ -6,7 +6,7 @@
 use serde::Deserialize;
 
 use super::groups::{Groups, RawGroups, any_var_name, group_name, var_name};
-use super::parse::{Document, Entries, Fault, Text, path_text};
+use super::parse::{Document, Entries, Fault, Located, Text, path_text};
 use super::user;
 use crate::error::Result;
 use crate::names::{self, GroupName, VarName};
@@ -32,41 +32,102 @@ pub(super) const KEYS: &[&str] = &[
 /// Settings that concern security, so only the user's own file has them.
 const USER_ONLY: &[&str] = &["confirm", "session", "store"];
 
-/// A project file.
+/// A project file. What is judged later keeps its place, for messages.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ProjectFile {
     /// The project's groups.
     pub groups: Groups,
     /// Groups of the user file that also get a wrapper here.
-    pub wrap: Vec<GroupName>,
+    pub wrap: Vec<Located<GroupName>>,
     /// Public variables, in file order, not yet expanded.
-    pub env: Vec<(VarName, String)>,
+    pub env: Vec<(VarName, Text)>,
     /// Variables to unset.
-    pub unset: Vec<VarName>,
+    pub unset: Vec<Located<VarName>>,
     /// Directories to put in front of PATH.
-    pub path_add: Vec<String>,
+    pub path_add: Vec<Text>,
     /// Directories to put in front of other lists.
-    pub list_add: Vec<(VarName, Vec<String>)>,
+    pub list_add: Vec<(VarName, Vec<Text>)>,
     /// dotenv files that must exist.
-    pub dotenv: Vec<String>,
+    pub dotenv: Vec<Text>,
     /// dotenv files that may exist.
-    pub dotenv_if_exists: Vec<String>,
+    pub dotenv_if_exists: Vec<Text>,
     /// Variables that a dotenv file may set although they can run code.
-    pub dotenv_allow: Vec<VarName>,
+    pub dotenv_allow: Vec<Located<VarName>>,
     /// The flake whose environment is loaded.
-    pub use_flake: Option<String>,
+    pub use_flake: Option<Text>,
     /// The languages whose usual directories are added.
-    pub layout: Vec<Layout>,
+    pub layout: Vec<Located<Layout>>,
     /// Further files whose change reloads the environment.
-    pub watch_file: Vec<String>,
-    /// Whether the project file above is loaded first.
-    pub source_up: bool,
+    pub watch_file: Vec<Text>,
+    /// The switch of [`Self::source_up`], if the file has it.
+    pub source_up: Option<Located<bool>>,
     /// Variables that must be set when all else is done.
-    pub env_vars_required: Vec<VarName>,
-    /// Whether groups are exported to the shell.
-    pub auto_export: bool,
+    pub env_vars_required: Vec<Located<VarName>>,
+    /// The switch of [`Self::auto_export`], if the file has it.
+    pub auto_export: Option<Located<bool>>,
     /// Which groups are exported; none named means all.
-    pub auto_export_groups: Vec<GroupName>,
+    pub auto_export_groups: Vec<Located<GroupName>>,
+}
+
+impl ProjectFile {
+    /// Tells whether the project file above is loaded first.
+    pub fn source_up(&self) -> bool {
+        self.source_up.as_ref().is_some_and(|switch| switch.value)
+    }
+
+    /// Tells whether groups are exported to the shell.
+    pub fn auto_export(&self) -> bool {
+        self.auto_export.as_ref().is_some_and(|switch| switch.value)
+    }
+
+    /// Lays `.mima.local.yaml` over the file: maps by key, where a key that both have stays
+    /// in its place; lists appended; a single value replaced. Places say which file they
+    /// are in.
+    #[must_use]
+    pub fn overlay(self, local: Self) -> Self {
+        let env = local.env.into_iter().map(|(name, text)| (name, text.local()));
+        let lists = local.list_add.into_iter().map(|(name, list)| (name, append(vec![], list)));
+        Self {
+            groups: self.groups.overlay(local.groups),
+            wrap: append(self.wrap, local.wrap),
+            env: by_key(self.env, env, |old, new| *old = new),
+            unset: append(self.unset, local.unset),
+            path_add: append(self.path_add, local.path_add),
+            list_add: by_key(self.list_add, lists, Vec::extend),
+            dotenv: append(self.dotenv, local.dotenv),
+            dotenv_if_exists: append(self.dotenv_if_exists, local.dotenv_if_exists),
+            dotenv_allow: append(self.dotenv_allow, local.dotenv_allow),
+            use_flake: local.use_flake.map(Located::local).or(self.use_flake),
+            layout: append(self.layout, local.layout),
+            watch_file: append(self.watch_file, local.watch_file),
+            source_up: local.source_up.map(Located::local).or(self.source_up),
+            env_vars_required: append(self.env_vars_required, local.env_vars_required),
+            auto_export: local.auto_export.map(Located::local).or(self.auto_export),
+            auto_export_groups: append(self.auto_export_groups, local.auto_export_groups),
+        }
+    }
+}
+
+/// Appends the items of a local file.
+fn append<T>(mut items: Vec<Located<T>>, local: Vec<Located<T>>) -> Vec<Located<T>> {
+    items.extend(local.into_iter().map(Located::local));
+    items
+}
+
+/// Lays entries over others. A key that both have stays in its place, with what `merge`
+/// makes of the two values.
+fn by_key<T>(
+    mut entries: Vec<(VarName, T)>,
+    local: impl IntoIterator<Item = (VarName, T)>,
+    merge: fn(&mut T, T),
+) -> Vec<(VarName, T)> {
+    for (name, value) in local {
+        match entries.iter_mut().find(|(known, _)| *known == name) {
+            Some((_, old)) => merge(old, value),
+            None => entries.push((name, value)),
+        }
+    }
+    entries
 }
 
 /// A language whose usual directories [`ProjectFile::layout`] adds.
@@ -102,18 +163,18 @@ const LAYOUTS: &[(&str, Layout)] = &[
 pub struct Raw {
     groups: RawGroups,
     wrap: Vec<Text>,
-    env: Entries<String>,
+    env: Entries<Text>,
     unset: Vec<Text>,
     #[serde(rename = "PATH_add")]
-    path_add: Vec<String>,
+    path_add: Vec<Text>,
     #[serde(rename = "path_add")]
-    list_add: Entries<Vec<String>>,
-    dotenv: Vec<String>,
-    dotenv_if_exists: Vec<String>,
+    list_add: Entries<Vec<Text>>,
+    dotenv: Vec<Text>,
+    dotenv_if_exists: Vec<Text>,
     dotenv_allow: Vec<Text>,
     use_flake: Option<Text>,
     layout: Vec<Text>,
-    watch_file: Vec<String>,
+    watch_file: Vec<Text>,
     source_up: Option<Text>,
     env_vars_required: Vec<Text>,
     auto_export: Option<Text>,
@@ -126,21 +187,24 @@ impl Document for ProjectFile {
     fn check(raw: Raw) -> Result<Self, Fault> {
         Ok(Self {
             groups: Groups::check(raw.groups)?,
-            wrap: each(&raw.wrap, "wrap", group_name)?,
+            wrap: each(raw.wrap, "wrap", group_name)?,
             env: by_variable(raw.env, "env")?,
-            unset: each(&raw.unset, "unset", var_name)?,
+            unset: each(raw.unset, "unset", var_name)?,
             path_add: raw.path_add,
             list_add: by_variable(raw.list_add, "path_add")?,
             dotenv: raw.dotenv,
             dotenv_if_exists: raw.dotenv_if_exists,
-            dotenv_allow: each(&raw.dotenv_allow, "dotenv_allow", var_name)?,
-            use_flake: raw.use_flake.map(|text| text.value),
-            layout: each(&raw.layout, "layout", layout)?,
+            dotenv_allow: each(raw.dotenv_allow, "dotenv_allow", var_name)?,
+            use_flake: raw.use_flake,
+            layout: each(raw.layout, "layout", layout)?,
             watch_file: raw.watch_file,
-            source_up: switch(raw.source_up, "source_up")?,
-            env_vars_required: each(&raw.env_vars_required, "env_vars_required", any_var_name)?,
-            auto_export: switch(raw.auto_export, "auto_export")?,
-            auto_export_groups: each(&raw.auto_export_groups, "auto_export_groups", group_name)?,
+            source_up: raw.source_up.map(|text| one(&text, "source_up", switch)).transpose()?,
+            env_vars_required: each(raw.env_vars_required, "env_vars_required", any_var_name)?,
+            auto_export: raw
+                .auto_export
+                .map(|text| one(&text, "auto_export", switch))
+                .transpose()?,
+            auto_export_groups: each(raw.auto_export_groups, "auto_export_groups", group_name)?,
         })
     }
 
@@ -159,11 +223,20 @@ impl Document for ProjectFile {
 
 /// Checks every item of a list with the same rule.
 fn each<T>(
-    items: &[Text],
+    items: Vec<Text>,
     key: &str,
     rule: fn(&Text, &str) -> Result<T, Fault>,
-) -> Result<Vec<T>, Fault> {
-    items.iter().map(|item| rule(item, key)).collect()
+) -> Result<Vec<Located<T>>, Fault> {
+    items.into_iter().map(|item| one(&item, key, rule)).collect()
+}
+
+/// Checks one value, and keeps its place.
+fn one<T>(
+    text: &Text,
+    key: &str,
+    rule: fn(&Text, &str) -> Result<T, Fault>,
+) -> Result<Located<T>, Fault> {
+    Ok(Located { value: rule(text, key)?, place: text.place })
 }
 
 /// Checks the names of variables that have something each.
@@ -186,8 +259,7 @@ fn layout(text: &Text, key: &str) -> Result<Layout, Fault> {
     )
 }
 
-fn switch(text: Option<Text>, key: &str) -> Result<bool, Fault> {
-    let Some(text) = text else { return Ok(false) };
+fn switch(text: &Text, key: &str) -> Result<bool, Fault> {
     match text.value.as_str() {
         "true" => Ok(true),
         "false" => Ok(false),
@@ -202,19 +274,23 @@ mod tests {
     use super::super::parse::tests::message;
     use super::*;
 
+    fn values<T: Clone>(items: &[Located<T>]) -> Vec<T> {
+        items.iter().map(|item| item.value.clone()).collect()
+    }
+
     #[test]
     fn every_key_has_its_type_and_values_stay_as_written() {
         let text = "groups: {dev: {A: x}}\nwrap: [aws]\nenv: {Z: 0755, B: yes, C: 1.10, D: \"\", E: 1e3, F: .nan, G: true, H: 0x1F, I: 2026-01-01, J: 1_000}\nunset: [Q]\nPATH_add: [bin]\npath_add: {MANPATH: [man, 1.0]}\ndotenv: [.env]\ndotenv_if_exists: [.l]\ndotenv_allow: [NODE_OPTIONS]\nuse_flake: .#ci\nlayout: [node, python]\nwatch_file: [x]\nsource_up: true\nenv_vars_required: [HOME]\nauto_export: false\nauto_export_groups: [dev]\n";
         let file = parse::<ProjectFile>(text.as_bytes(), "f").unwrap();
-        let env: Vec<_> = file.env.iter().map(|(k, v)| format!("{k}={v}")).collect();
+        let env: Vec<_> = file.env.iter().map(|(k, v)| format!("{k}={}", v.value)).collect();
         assert_eq!(
             env.join(" "),
             "Z=0755 B=yes C=1.10 D= E=1e3 F=.nan G=true H=0x1F I=2026-01-01 J=1_000"
         );
-        assert_eq!(file.list_add[0].1, ["man", "1.0"]);
-        assert_eq!(file.layout, [Layout::Node, Layout::Python]);
-        assert_eq!(file.use_flake.as_deref(), Some(".#ci"));
-        assert!(file.source_up && !file.auto_export);
+        assert_eq!(values(&file.list_add[0].1), ["man", "1.0"]);
+        assert_eq!(values(&file.layout), [Layout::Node, Layout::Python]);
+        assert_eq!(file.use_flake.as_ref().unwrap().value, ".#ci");
+        assert!(file.source_up() && !file.auto_export());
         // The one list of keys is the one that serde knows.
         for key in KEYS {
             assert!(text.contains(&format!("\n{key}: ")), "{key}");
@@ -264,5 +340,61 @@ mod tests {
         ] {
             assert_eq!(message::<ProjectFile>(text.as_bytes()), want, "{text}");
         }
+    }
+
+    /// Reads a file, and another that is laid over it.
+    fn laid(file: &str, local: &str) -> ProjectFile {
+        let read = |text: &str| parse::<ProjectFile>(text.as_bytes(), "f").unwrap();
+        read(file).overlay(read(local))
+    }
+
+    const EVERY_KEY: &str = "groups: {dev: {A: x}}\nwrap: [w]\nenv: {A: a}\nunset: [U]\nPATH_add: [p]\npath_add: {MANPATH: [m]}\ndotenv: [d]\ndotenv_if_exists: [i]\ndotenv_allow: [NODE_OPTIONS]\nuse_flake: f\nlayout: [go]\nwatch_file: [w]\nsource_up: true\nenv_vars_required: [R]\nauto_export: true\nauto_export_groups: [dev]\n";
+
+    #[test]
+    fn a_local_file_adds_to_lists_and_replaces_by_key() {
+        let file = laid(
+            "groups: {dev: {A: x, B: y}, ops: {}}\nenv: {A: a, B: b}\nPATH_add: [p]\npath_add: {M: [m], N: [n]}\nuse_flake: f\nsource_up: true\nauto_export: true\n",
+            "groups: {ci: {Z: z}, dev: {C: z, A: z}}\nenv: {C: c, A: z}\nPATH_add: [q]\npath_add: {O: [o], M: [z]}\nuse_flake: g\nauto_export: false\n",
+        );
+        let groups: Vec<_> = file
+            .groups
+            .iter()
+            .flat_map(|(name, links)| {
+                std::iter::once(name.to_string())
+                    .chain(links.iter().map(|(var, secret)| format!("{var}={secret}")))
+            })
+            .collect();
+        assert_eq!(groups.join(" "), "dev A=z B=y C=z ops ci Z=z");
+        let env: Vec<_> = file.env.iter().map(|(k, v)| format!("{k}={}", v.value)).collect();
+        assert_eq!(env, ["A=z", "B=b", "C=c"]);
+        assert_eq!(values(&file.path_add), ["p", "q"]);
+        let lists: Vec<_> =
+            file.list_add.iter().map(|(k, v)| format!("{k}={}", values(v).join(":"))).collect();
+        assert_eq!(lists, ["M=m:z", "N=n", "O=o"]);
+        assert_eq!(file.use_flake.as_ref().unwrap().value, "g");
+        // A switch that the local file does not mention stays.
+        assert!(file.source_up() && !file.auto_export());
+    }
+
+    #[test]
+    fn nothing_laid_over_or_under_a_file_changes_it() {
+        let file = parse::<ProjectFile>(EVERY_KEY.as_bytes(), "f").unwrap();
+        assert_eq!(laid(EVERY_KEY, ""), file);
+        assert_eq!(laid("", EVERY_KEY), file);
+    }
+
+    #[test]
+    fn places_tell_the_two_files_apart() {
+        for (file, is_local) in [(laid(EVERY_KEY, ""), false), (laid("", EVERY_KEY), true)] {
+            // Everything that has a place shows it; no text of the file has that form.
+            let shown = format!("{file:?}");
+            assert_eq!(shown.matches("is_local: ").count(), KEYS.len());
+            assert_eq!(shown.matches(&format!("is_local: {is_local}")).count(), KEYS.len());
+        }
+        let both = laid("env: {A: a, B: b}\nunset: [U]", "unset: [V]\nenv: {B: z}");
+        let said = |place| Fault::new(place, "", "no").in_either("f", "l").to_string();
+        assert_eq!(said(both.env[0].1.place), "f:1:10: no");
+        assert_eq!(said(both.env[1].1.place), "l:2:10: no");
+        assert_eq!(said(both.unset[1].place), "l:1:9: no");
     }
 }

@@ -237,7 +237,7 @@ impl Builder<'_> {
 }
 
 fn place(marker: &granit::Marker) -> Place {
-    Place { line: marker.line(), column: marker.col() + 1 }
+    Place::new(marker.line(), marker.col() + 1)
 }
 
 /// Leaves out the blank lines that the parser counts to a block of text.
