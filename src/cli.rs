@@ -44,6 +44,30 @@ pub enum Verb {
     Run(Run),
     /// Print the secrets of a group as lines for `eval`
     Env(Env),
+    /// Print the hook for a shell's rc file
+    Hook(Hook),
+    /// Write a starter .mima.yaml here, and allow it
+    Init,
+    /// Show what a project file asks for, and let it
+    Allow(Allow),
+    /// Never load a project file, nor mention it
+    Deny(ProjectPath),
+    /// Edit a project file, and allow what was edited
+    Edit(ProjectPath),
+    /// Forget the approvals of files that are gone
+    Prune,
+    /// Show which project file counts here, and what is loaded
+    Status(Json),
+    /// Unload the project in this shell, and load none until `mima on`
+    Off,
+    /// Load projects in this shell again
+    On,
+    /// Load the project anew in this shell
+    Reload,
+    /// Run a command with the public environment of a project
+    Exec(Exec),
+    /// Print what the hook evaluates
+    Export(Export),
     /// Make the vault, change its passphrase, confirm its recipients
     #[command(subcommand)]
     Vault(Vault),
@@ -251,6 +275,82 @@ pub enum Syntax {
     Json,
     /// lines of a dotenv file
     Dotenv,
+}
+
+#[derive(Debug, Args)]
+#[expect(missing_docs, reason = "clap would show it instead of the line in `Verb`")]
+pub struct Hook {
+    /// The shell
+    pub shell: HookShell,
+}
+
+/// A shell that has a hook.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[expect(missing_docs, reason = "clap would show it beside each name")]
+pub enum HookShell {
+    Zsh,
+    Bash,
+    Fish,
+}
+
+#[derive(Debug, Args)]
+#[expect(missing_docs, reason = "clap would show it instead of the line in `Verb`")]
+pub struct ProjectPath {
+    /// The file, or a directory in or below which it counts [default: .]
+    pub path: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+#[expect(missing_docs, reason = "clap would show it instead of the line in `Verb`")]
+pub struct Allow {
+    /// The file, or a directory in or below which it counts [default: .]
+    pub path: Option<PathBuf>,
+    /// Do not ask: for where there is no terminal
+    #[arg(long, short)]
+    pub yes: bool,
+}
+
+#[derive(Debug, Args)]
+#[expect(missing_docs, reason = "clap would show it instead of the line in `Verb`")]
+#[command(override_usage = "mima exec <DIR> [--] <CMD>...")]
+pub struct Exec {
+    /// The project's directory, or one below it
+    pub dir: PathBuf,
+    /// The command
+    #[arg(value_name = "CMD", required = true, trailing_var_arg = true)]
+    pub command: Vec<OsString>,
+}
+
+#[derive(Debug, Args)]
+#[expect(missing_docs, reason = "clap would show it instead of the line in `Verb`")]
+pub struct Export {
+    /// The shell; or json: an object of variables, null for one to unset
+    pub format: ExportFormat,
+    /// What the hook was told last
+    #[arg(long, hide = true, value_name = "TOKEN", default_value = "")]
+    pub have: String,
+    /// A person has just typed `cd`, and can be asked
+    #[arg(long, hide = true)]
+    pub typed: bool,
+    /// Load again what is loaded
+    #[arg(long, hide = true)]
+    pub reload: bool,
+    /// The shell compares times by the second
+    #[arg(long, hide = true)]
+    pub coarse: bool,
+    /// Unload, and load nothing
+    #[arg(long, hide = true)]
+    pub off: bool,
+}
+
+/// A form of what `mima export` prints.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[expect(missing_docs, reason = "clap would show it beside each name")]
+pub enum ExportFormat {
+    Zsh,
+    Bash,
+    Fish,
+    Json,
 }
 
 /// `mima vault`.

@@ -28,6 +28,8 @@ pub enum Kind {
     WrongKey,
     /// A file is not what mima wrote, or not for this name.
     Damaged,
+    /// The project file is not approved, so it takes part in nothing.
+    NotAllowed,
     /// `run` found the command, but it cannot be executed.
     CannotExecute,
     /// `run` did not find the command.

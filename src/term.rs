@@ -73,8 +73,7 @@ pub fn print_json(value: &serde_json::Value) -> Result<()> {
 
 /// Renders help for standard output: with its styles on a terminal, unless `NO_COLOR` is set.
 pub fn styled(help: &clap::builder::StyledStr) -> String {
-    let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    if stdout_is_terminal() && !plain { help.ansi().to_string() } else { help.to_string() }
+    if stdout_is_terminal() && !is_plain() { help.ansi().to_string() } else { help.to_string() }
 }
 
 /// Prints a failure on standard error.
@@ -91,6 +90,12 @@ pub fn note(message: &str) {
     say(&format!("mima: {}\n", sanitize(message)));
 }
 
+/// Mentions something that need not be read: as [`note`], dim on a terminal that shows it.
+pub fn aside(message: &str) {
+    let (dim, normal) = if is_plain() { ("", "") } else { ("\x1b[2m", "\x1b[0m") };
+    say(&format!("{dim}mima: {}{normal}\n", sanitize(message)));
+}
+
 /// Adds what to do next to a [`note`].
 pub fn hint(message: &str) {
     say(&format!("hint: {}\n", sanitize(message)));
@@ -100,6 +105,16 @@ pub fn hint(message: &str) {
 pub fn say(lines: &str) {
     // A closed or full standard error leaves no place to say so.
     drop(io::stderr().write_all(lines.as_bytes()));
+}
+
+/// Tells whether the user wants no styles.
+fn is_plain() -> bool {
+    std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
+}
+
+/// Tells whether standard error is a terminal.
+pub fn stderr_is_terminal() -> bool {
+    io::stderr().is_terminal()
 }
 
 /// Tells whether standard output is a terminal.

@@ -52,9 +52,6 @@ fn link(mima: &Mima, args: &GroupLink) -> Result<()> {
         _ => String::new(),
     };
     term::note(&format!("group {group} sets {var} from {secret}{before} ({})", term::path(&path)));
-    if args.project {
-        term::note("`mima run` does not read project files yet: they need trust, which is to come");
-    }
     // A link may come before its secret, but a typing mistake should not wait for `run`.
     if !names.contains(&secret) {
         term::note(&format!("there is no secret {secret} yet"));
@@ -69,7 +66,7 @@ fn link(mima: &Mima, args: &GroupLink) -> Result<()> {
 }
 
 fn list(mima: &Mima, args: &GroupList) -> Result<()> {
-    let groups = &mima.user_file()?.groups;
+    let groups = mima.groups()?;
     let names: BTreeSet<_> = mima.store()?.names()?.into_iter().collect();
     let wanted = match &args.group {
         Some(group) => {

@@ -1,12 +1,21 @@
 //! The verbs, one file each; and the one place that turns their outcome into an exit status.
 
+mod allow;
 mod completions;
+mod deny;
+mod edit;
 mod env;
+mod exec;
+mod export;
 mod group;
+mod hook;
+mod init;
 mod man;
+mod prune;
 mod run;
 mod secret;
 mod set;
+mod status;
 mod usage;
 mod vault;
 
@@ -33,7 +42,8 @@ pub fn main() -> ExitCode {
     sys::process::protect_memory();
     let (outcome, own) = match Cli::try_parse() {
         Ok(cli) => {
-            let own = if matches!(cli.verb, Verb::Run(_)) { RUN_FAILED } else { FAILED };
+            let own =
+                if matches!(cli.verb, Verb::Run(_) | Verb::Exec(_)) { RUN_FAILED } else { FAILED };
             (dispatch(cli), own)
         }
         Err(error) => usage::explain(&error, std::env::args_os()),
@@ -57,6 +67,18 @@ fn dispatch(cli: Cli) -> Result<()> {
         Verb::Group(verb) => group::run(&mima(true)?, &verb),
         Verb::Run(args) => run::run(&mima(!args.no_prompt)?, &args),
         Verb::Env(args) => env::run(&mima(!args.no_prompt)?, &args),
+        Verb::Hook(args) => hook::run(&mima(true)?, &args),
+        Verb::Init => init::run(&mima(true)?),
+        Verb::Allow(args) => allow::run(&mima(true)?, &args),
+        Verb::Deny(args) => deny::run(&mima(true)?, &args),
+        Verb::Edit(args) => edit::run(&mima(true)?, &args),
+        Verb::Prune => prune::run(&mima(true)?),
+        Verb::Status(args) => status::run(&mima(true)?, &args),
+        Verb::Off => hook::missing("off"),
+        Verb::On => hook::missing("on"),
+        Verb::Reload => hook::missing("reload"),
+        Verb::Exec(args) => exec::run(&mima(true)?, &args),
+        Verb::Export(args) => export::run(&mima(args.typed)?, &args),
         Verb::Vault(verb) => vault::run(&mima(true)?, &verb),
         Verb::Completions(args) => completions::run(&args),
         Verb::Man => man::run(),

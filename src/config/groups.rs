@@ -72,6 +72,14 @@ impl Groups {
         self
     }
 
+    /// Puts other groups before these: a group of theirs hides the one of the same name.
+    #[must_use]
+    pub fn hidden_by(mut self, nearer: Self) -> Self {
+        self.0.retain(|(group, _)| nearer.get(group).is_none());
+        self.0.splice(0..0, nearer.0);
+        self
+    }
+
     /// Returns the variables of a group.
     pub fn get(&self, group: &GroupName) -> Option<&[(VarName, SecretName)]> {
         self.iter().find(|(name, _)| *name == group).map(|(_, links)| links)

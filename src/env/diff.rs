@@ -135,8 +135,12 @@ impl Plan {
                 (true, false) => Memory::SaveAnew { exported },
                 (false, _) => Memory::Save { exported },
             };
-            state.vars.insert(name.clone(), Mark::of(&name, to.as_ref().map(Secret::expose)));
-            changes.push(Change { name, to, memory });
+            let mark = Mark::of(&name, to.as_ref().map(Secret::expose));
+            let is_so = memory == Memory::Keep && before.state.vars.get(&name) == Some(&mark);
+            state.vars.insert(name.clone(), mark);
+            if !is_so {
+                changes.push(Change { name, to, memory });
+            }
         }
         changes.extend(lists);
         // Stable: what concerns one variable stays in its order.

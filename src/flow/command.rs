@@ -56,6 +56,11 @@ pub fn find(argv: &[OsString], path: Option<&OsStr>) -> Result<Found> {
     }
 }
 
+/// Returns what a name leads to on the user's PATH, if anything.
+pub fn find_on_path(name: &str) -> Option<PathBuf> {
+    find(&[name.into()], std::env::var_os("PATH").as_deref()).ok()?.paths.into_iter().next()
+}
+
 enum Look {
     Executable,
     NotExecutable,

@@ -1,15 +1,23 @@
 //! From a command line to what it needs: files found and parsed, groups resolved, the store
 //! opened, presence asked for.
 
+mod binary;
 mod command;
 mod edit;
+mod plan;
+mod project;
 mod value;
 mod wanted;
+mod watch;
 
-pub use command::{Found, find};
+pub use binary::own_binary;
+pub use command::{Found, find, find_on_path};
 pub use edit::Target;
+pub use plan::plan;
+pub use project::{LOCAL_FILE, Layer, Look, PROJECT_FILE, environment, working_directory};
 pub use value::{Source, read_value};
 pub use wanted::Wanted;
+pub use watch::{Watching, forget_stamps};
 
 use std::cell::OnceCell;
 

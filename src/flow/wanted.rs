@@ -1,7 +1,7 @@
 //! Which secrets are wanted, and getting them: all or nothing.
 
 use super::Mima;
-use crate::config::groups::{Link, parse_list};
+use crate::config::groups::{Groups, Link, parse_list};
 use crate::error::{Failure, Kind, Result};
 use crate::names::{GroupName, SecretName, VarName, nearest};
 use crate::prompt::Reason;
@@ -18,7 +18,13 @@ impl Wanted {
     /// Resolves `dev,stage`. Asks nothing, unlocks nothing.
     pub fn resolve(mima: &Mima, list: &str) -> Result<Self> {
         let groups = parse_list(list)?;
-        let links = mima.user_file()?.groups.resolve(&groups)?;
+        let links = mima.groups()?.resolve(&groups)?;
+        Ok(Self { groups, links })
+    }
+
+    /// Takes groups whose variables are known already.
+    pub fn of(groups: Vec<GroupName>, known: &Groups) -> Result<Self> {
+        let links = known.resolve(&groups)?;
         Ok(Self { groups, links })
     }
 

@@ -138,6 +138,13 @@ fn write_with_mode(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
     sync_parent(path).context(what())
 }
 
+/// Makes a file that is not mima's own: new, with the mode that the umask leaves.
+pub fn write_new_public(path: &Path, bytes: &[u8]) -> Result<()> {
+    let what = || format!("could not write {}", term::path(path));
+    let mut file = OpenOptions::new().write(true).create_new(true).open(path).context(what())?;
+    file.write_all(bytes).and_then(|()| file.sync_all()).context(what())
+}
+
 /// Removes the file at `path` for good: unlink, fsync of the directory.
 pub fn remove(path: &Path) -> Result<()> {
     std::fs::remove_file(path)

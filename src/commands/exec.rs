@@ -1,0 +1,27 @@
+//! `mima exec`: becomes a command that has the public environment of a project.
+
+use crate::cli::Exec;
+use crate::env::diff::Before;
+use crate::env::state::State;
+use crate::env::{Environment, Inherit};
+use crate::error::{Context, Failure, Kind, Result};
+use crate::flow::{Mima, environment, find, plan};
+use crate::term;
+
+pub(super) fn run(mima: &Mima, args: &Exec) -> Result<()> {
+    let what = || format!("could not find the directory {}", term::path(&args.dir));
+    let dir = std::path::absolute(&args.dir).context(what())?;
+    if !dir.is_dir() {
+        return Err(Failure::new(Kind::NotFound, format!("{} is no directory", term::path(&dir))));
+    }
+    let look = mima.look(&dir).required()?;
+    let now = environment();
+    let state = State::of(&now);
+    let before = Before::new(now, state, &std::collections::BTreeMap::new());
+    let plan = plan(&look.layers, &before.vars)?;
+    let own = look.dir().map(|dir| ("MIMA_DIR".into(), dir.as_os_str().to_owned()));
+    let vars = plan.apply(before.vars).into_iter().chain(own);
+    let environment = Environment::merge(vars, &Inherit::All, Vec::new());
+    let command = find(&args.command, environment.get("PATH"))?;
+    match command.exec(&environment)? {}
+}

@@ -1,0 +1,194 @@
+//! `mima export`: what the hook evaluates; or, as JSON, what an editor sets.
+
+mod groups;
+mod report;
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStrExt;
+
+use zeroize::Zeroizing;
+
+use crate::cli::{Export, ExportFormat};
+use crate::env::Vars;
+use crate::env::diff::{Before, Change, Memory, Plan};
+use crate::env::state::{STATE, State};
+use crate::error::{Failure, Result};
+use crate::flow::{Look, Mima, environment, own_binary, plan, working_directory};
+use crate::names::{GroupName, VarName};
+use crate::secret::Secret;
+use crate::shell::{Script, Shell};
+use crate::term;
+
+/// How the variables begin by which the hook hands over what was saved.
+const SAVED: &str = "__mima_was_";
+
+/// All that is to become of a shell.
+struct Outcome {
+    look: Look,
+    before: Before,
+    changes: Vec<Change>,
+    state: State,
+    /// The groups that the project offers.
+    groups: Vec<GroupName>,
+    /// Whether this is what the shell, or the one it was started from, has been told already.
+    is_old: bool,
+}
+
+pub(super) fn run(mima: &Mima, args: &Export) -> Result<()> {
+    let mut outcome = decide(mima, args)?;
+    if !outcome.is_old || args.reload {
+        outcome.look.notices.iter().for_each(term::report);
+        report::line(&outcome);
+    }
+    let shell = match args.format {
+        ExportFormat::Bash => Shell::Bash,
+        ExportFormat::Zsh => Shell::Zsh,
+        ExportFormat::Fish => Shell::Fish,
+        ExportFormat::Json => {
+            term::print(&json(&outcome)?)?;
+            let broken = outcome.look.layers.is_empty() && !outcome.look.notices.is_empty();
+            return if broken { Err(outcome.look.notices.remove(0)) } else { Ok(()) };
+        }
+    };
+    term::print(&script(mima, args, shell, &outcome)?)
+}
+
+/// Looks at the directory, and decides what it comes to.
+fn decide(mima: &Mima, args: &Export) -> Result<Outcome> {
+    let (now, was) = split_saved(environment());
+    let before = Before::new(now.clone(), State::of(&now), &was);
+    // Where the directory is gone there is no project. (threat D3)
+    let here = working_directory().ok().filter(|_| !args.off);
+    let mut look = here.map(|here| mima.look(&here)).unwrap_or_default();
+    let mut wanted = plan(&look.layers, &before.vars).unwrap_or_else(|failure| {
+        look.give_up(failure);
+        Plan::default()
+    });
+    let mut key = look.key();
+    let offered = match groups::offered(mima, &look) {
+        Ok(offered) => offered,
+        Err(failure) => {
+            look.give_up(failure);
+            wanted = Plan::default();
+            groups::Offered::default()
+        }
+    };
+    groups::export(mima, args, &offered, &before, &mut look, &mut wanted, &mut key);
+    let (mut changes, mut state) = wanted.changes(&before);
+    let dir = look.dir().map(std::path::Path::to_owned);
+    let name = |state: &mut State| {
+        state.dir = dir.clone().unwrap_or_default();
+        state.key = key.clone();
+    };
+    name(&mut state);
+    if state.encode().is_none() {
+        look.give_up(Failure::failed("the project sets too much for an environment to hold"));
+        (changes, state) = Plan::default().changes(&before);
+        name(&mut state);
+    }
+    let is_old = dir.is_some() && before.state().key == key;
+    let groups = if look.layers.is_empty() { Vec::new() } else { offered.names };
+    Ok(Outcome { look, before, changes, state, groups, is_old })
+}
+
+/// Parts the environment of the shell from what the hook hands over with it.
+fn split_saved(vars: Vars) -> (Vars, BTreeMap<VarName, OsString>) {
+    let mut saved = BTreeMap::new();
+    let mut rest = Vars::new();
+    for (name, value) in vars {
+        let saved_name = name.to_str().and_then(|name| name.strip_prefix(SAVED));
+        match saved_name.map(VarName::parse) {
+            Some(Ok(name)) => drop(saved.insert(name, value)),
+            _ => drop(rest.insert(name, value)),
+        }
+    }
+    (rest, saved)
+}
+
+/// The variables of mima's own, for prompts and for the next `mima export`.
+fn own(outcome: &Outcome) -> Result<Vec<(&'static str, Option<Vec<u8>>)>> {
+    let is_loaded = !outcome.look.layers.is_empty();
+    let dir = outcome.look.dir();
+    let names: Vec<_> = outcome.groups.iter().map(GroupName::as_str).collect();
+    let state = dir.map(|_| {
+        let encoded = outcome.state.encode();
+        encoded.ok_or_else(|| Failure::failed("the project's path is too long"))
+    });
+    Ok(vec![
+        ("MIMA_DIR", dir.filter(|_| is_loaded).map(|dir| dir.as_os_str().as_bytes().to_vec())),
+        ("MIMA_GROUPS", is_loaded.then(|| names.join(" ").into_bytes())),
+        (STATE, state.transpose()?.map(String::into_bytes)),
+    ])
+}
+
+/// Renders the statements for a shell.
+fn script(
+    mima: &Mima,
+    args: &Export,
+    shell: Shell,
+    outcome: &Outcome,
+) -> Result<Zeroizing<Vec<u8>>> {
+    let mut script = Script::new(shell);
+    // A shell that has been told already needs only the new stamps.
+    if !outcome.is_old || args.have != outcome.state.key || args.reload {
+        for change in &outcome.changes {
+            render(&mut script, change);
+        }
+        for (name, value) in own(outcome)? {
+            script.own(name, value.as_deref());
+        }
+        let wrapped: Vec<_> =
+            outcome.groups.iter().filter(|group| group.may_wrap()).cloned().collect();
+        script.wrap(&wrapped, &own_binary()?);
+    }
+    if outcome.look.dir().is_some() {
+        script.stale(&outcome.look.watching.stamped(mima.paths(), args.coarse));
+    }
+    script.have(&outcome.state.key);
+    Ok(script.finish())
+}
+
+fn render(script: &mut Script, change: &Change) {
+    let name = &change.name;
+    match change.memory {
+        Memory::Save { exported } => script.save(name, exported),
+        Memory::SaveAnew { exported } => {
+            script.forget(name);
+            script.save(name, exported);
+        }
+        Memory::Keep => {}
+        Memory::Restore => return script.back(name),
+        Memory::Forget => return script.forget(name),
+    }
+    match &change.to {
+        Some(value) => script.put(name, value),
+        None => script.cut(name),
+    }
+}
+
+/// Renders the changes as a flat object: a value to set, or null for a variable to unset.
+fn json(outcome: &Outcome) -> Result<Vec<u8>> {
+    let mut object = serde_json::Map::new();
+    let text = |name: &str, bytes: &[u8]| {
+        let text = std::str::from_utf8(bytes).map_err(|_| {
+            Failure::failed(format!("{name} is no UTF-8, and JSON takes nothing else"))
+        })?;
+        Ok::<_, Failure>(serde_json::Value::from(text))
+    };
+    for change in outcome.changes.iter().filter(|change| change.memory != Memory::Forget) {
+        let name = change.name.as_str();
+        let value = change.to.as_ref().map(Secret::expose);
+        let value = value.map(|bytes| text(name, bytes)).transpose()?;
+        object.insert(name.to_owned(), value.unwrap_or_default());
+    }
+    for (name, value) in own(outcome)? {
+        let is_set = outcome.before.now().contains_key(std::ffi::OsStr::new(name));
+        match value {
+            Some(bytes) => drop(object.insert(name.to_owned(), text(name, &bytes)?)),
+            None if is_set => drop(object.insert(name.to_owned(), serde_json::Value::Null)),
+            None => {}
+        }
+    }
+    Ok(format!("{:#}\n", serde_json::Value::from(object)).into_bytes())
+}

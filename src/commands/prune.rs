@@ -1,0 +1,17 @@
+//! `mima prune`: forget what concerns files that are gone.
+
+use crate::error::Result;
+use crate::flow::{Mima, forget_stamps};
+use crate::term;
+
+pub(super) fn run(mima: &Mima) -> Result<()> {
+    let forgotten = mima.trust().prune()?;
+    forget_stamps(mima.paths())?;
+    for path in &forgotten {
+        term::note(&format!("forgot {path}"));
+    }
+    if forgotten.is_empty() {
+        term::note("every approval is of a file that is there");
+    }
+    Ok(())
+}

@@ -1,0 +1,181 @@
+//! What the allowed files of a project come to, on top of the environment before mima.
+
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Component, Path, PathBuf};
+
+use super::Layer;
+use crate::config::expand::expand;
+use crate::config::parse::{Fault, Place, Text, path_text};
+use crate::env::Vars;
+use crate::env::diff::Plan;
+use crate::error::Result;
+use crate::fs::Forgery;
+use crate::names::VarName;
+use crate::secret::Secret;
+use crate::term;
+
+/// How much the public variables may come to, in bytes: they are in the environment of every
+/// program that the shell starts, which has a limit.
+const MOST_BYTES: usize = 512 << 10;
+
+/// Evaluates the files, outermost first, in the order of the keys that design and README give.
+pub fn plan(layers: &[Layer], before: &Vars) -> Result<Plan> {
+    let mut plan = Plan::default();
+    for layer in layers {
+        let mut evaluation = Evaluation { layer, before, plan };
+        evaluation.run().map_err(|fault| layer.fail(fault))?;
+        plan = evaluation.plan;
+    }
+    fold_lists(&mut plan);
+    Ok(plan)
+}
+
+/// A list whose variable is set as a whole goes into that value.
+fn fold_lists(plan: &mut Plan) {
+    let both: Vec<_> =
+        plan.lists.keys().filter(|name| plan.vars.contains_key(*name)).cloned().collect();
+    for name in both {
+        let entries = plan.lists.remove(&name).unwrap_or_default();
+        let mut parts: Vec<&[u8]> = entries.iter().map(|entry| entry.as_bytes()).collect();
+        let value = plan.vars.get(&name).and_then(Option::as_ref).map(Secret::expose);
+        parts.extend(value.filter(|value| !value.is_empty()));
+        let joined = Secret::new(parts.join(&b':'));
+        plan.vars.insert(name, Some(joined));
+    }
+}
+
+struct Evaluation<'a> {
+    layer: &'a Layer,
+    before: &'a Vars,
+    plan: Plan,
+}
+
+impl Evaluation<'_> {
+    fn run(&mut self) -> Result<(), Fault> {
+        self.refuse_what_is_to_come()?;
+        let file = &self.layer.file;
+        for (name, text) in &file.env {
+            let value = self.expand(text, &path_text(&["env", name.as_str()]))?;
+            self.plan.vars.insert(name.clone(), Some(Secret::new(value)));
+            self.check_size(text.place)?;
+        }
+        for name in &file.unset {
+            self.plan.vars.insert(name.value.clone(), None);
+        }
+        let path = VarName::parse("PATH").ok();
+        let path = path.map(|name| (name, &file.path_add, "PATH_add".to_owned()));
+        let lists = file.list_add.iter().map(|(name, entries)| {
+            (name.clone(), entries, path_text(&["path_add", name.as_str()]))
+        });
+        for (name, entries, key) in path.into_iter().chain(lists) {
+            let entries: Vec<_> = entries
+                .iter()
+                .map(|entry| self.directory(entry, &key))
+                .collect::<Result<_, _>>()?;
+            if !entries.is_empty() {
+                self.plan.lists.entry(name).or_default().splice(0..0, entries);
+            }
+        }
+        for name in &file.env_vars_required {
+            if self.value_of(name.value.as_str()).is_none_or(|value| value.is_empty()) {
+                let what = format!("{} is not set", name.value);
+                return Err(Fault::new(name.place, "env_vars_required", what)
+                    .hint(format!("export {}=…, and: mima reload", name.value)));
+            }
+        }
+        Ok(())
+    }
+
+    /// Refuses the keys that this version only knows by name: what a project needs and does
+    /// not get would be missed much later.
+    fn refuse_what_is_to_come(&self) -> Result<(), Fault> {
+        let file = &self.layer.file;
+        let first = |list: &[Text]| list.first().map(|text| text.place);
+        let found: [(&str, Option<Place>); 4] = [
+            ("dotenv", first(&file.dotenv)),
+            ("dotenv_if_exists", first(&file.dotenv_if_exists)),
+            ("use_flake", file.use_flake.as_ref().map(|text| text.place)),
+            ("layout", file.layout.first().map(|layout| layout.place)),
+        ];
+        match found.into_iter().find_map(|(key, place)| Some((key, place?))) {
+            Some((key, place)) => Err(Fault::new(place, key, "this version cannot do this yet")
+                .hint(format!("remove `{key}`"))),
+            None => Ok(()),
+        }
+    }
+
+    fn expand(&self, text: &Text, key: &str) -> Result<Vec<u8>, Fault> {
+        expand(&text.value, &|name| self.value_of(name))
+            .map_err(|problem| problem.fault(text.place, key))
+    }
+
+    /// What a variable is at this point: set above, or in the environment before mima.
+    fn value_of(&self, name: &str) -> Option<Vec<u8>> {
+        if name == "MIMA_DIR" {
+            return Some(self.layer.dir.as_os_str().as_bytes().to_vec());
+        }
+        let before = || self.before.get(OsStr::new(name)).map(|value| value.as_bytes().to_vec());
+        match self.plan.vars.iter().find(|(var, _)| var.as_str() == name) {
+            Some((_, value)) => value.as_ref().map(|value| value.expose().to_vec()),
+            None => before(),
+        }
+    }
+
+    fn check_size(&self, place: Place) -> Result<(), Fault> {
+        let size: usize = self.plan.vars.values().flatten().map(Secret::len).sum();
+        if size <= MOST_BYTES {
+            return Ok(());
+        }
+        Err(Fault::new(place, "env", format!("the variables come to more than {MOST_BYTES} bytes")))
+    }
+
+    /// Resolves an entry of a list against the directory of the project. (threat B11)
+    fn directory(&self, text: &Text, key: &str) -> Result<OsString, Fault> {
+        let fault = |what: &str| Fault::new(text.place, key, what);
+        let entry = self.expand(text, key)?;
+        if entry.is_empty() {
+            return Err(fault("a directory belongs here").hint("for the project's own: ."));
+        }
+        if entry.contains(&b':') || entry.contains(&0) {
+            return Err(fault("a colon separates the entries of a list, so none can hold one")
+                .hint("write one entry per item"));
+        }
+        let entry = PathBuf::from(OsString::from_vec(entry));
+        let entry = match (entry.strip_prefix("~"), self.before.get(OsStr::new("HOME"))) {
+            (Ok(rest), Some(home)) => Path::new(home).join(rest),
+            _ => entry,
+        };
+        let dir = normal(&self.layer.dir.join(entry));
+        if !dir.is_absolute() || dir.as_os_str().as_bytes().contains(&b':') {
+            let what = format!("{} cannot be an entry of a list", term::path(&dir));
+            return Err(fault(&what).hint("a directory with a colon in its path cannot be on PATH"));
+        }
+        // What is not there yet is added all the same: it may be made later.
+        let forgery = std::fs::metadata(&dir).ok().and_then(|meta| Forgery::of(&meta));
+        match forgery {
+            Some(Forgery::Foreign(uid)) => {
+                let what = format!("{} belongs to another user (uid {uid})", term::path(&dir));
+                Err(fault(&what))
+            }
+            Some(Forgery::Writable) => {
+                Err(fault(&format!("others can write to {}", term::path(&dir)))
+                    .hint(format!("chmod go-w {}", term::path(&dir))))
+            }
+            None => Ok(dir.into_os_string()),
+        }
+    }
+}
+
+/// Takes `.` and `..` out of a path, as text: what is not there can have no links.
+fn normal(path: &Path) -> PathBuf {
+    let mut out = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir => drop(out.pop()),
+            part => out.push(part),
+        }
+    }
+    out
+}

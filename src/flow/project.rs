@@ -1,0 +1,300 @@
+//! From a directory to what its project files say: found, judged, and only then parsed.
+//!
+//! This is the only way to a project file. Every verb that reads one comes through here, so
+//! none can forget to ask whether it is allowed. (threat A10)
+
+use std::ffi::OsString;
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use rustix::io::Errno;
+use sha2::{Digest, Sha256};
+
+use super::Mima;
+use super::watch::Watching;
+use crate::config::groups::Groups;
+use crate::config::parse::{Fault, parse};
+use crate::config::project::ProjectFile;
+use crate::error::{Context, Failure, Kind, Result};
+use crate::term;
+use crate::trust::{Candidate, Trust, Verdict};
+
+/// The name of a project file.
+pub const PROJECT_FILE: &str = ".mima.yaml";
+/// The name of the file that is laid over it, for what is not to be shared.
+pub const LOCAL_FILE: &str = ".mima.local.yaml";
+/// How many directories are looked at, at most. (threat D2)
+const MOST_DIRS: usize = 4096;
+/// How many project files are loaded by `source_up`, at most.
+const MOST_LAYERS: usize = 32;
+
+/// What there is to say about a directory.
+#[derive(Default)]
+pub struct Look {
+    /// The nearest project file, by the path that the user sees, and what was decided on it.
+    pub nearest: Option<(PathBuf, Verdict)>,
+    /// What is loaded: outermost first. None unless the nearest file is allowed.
+    pub layers: Vec<Layer>,
+    /// What the user should know, once.
+    pub notices: Vec<Failure>,
+    /// What the outcome depends on.
+    pub watching: Watching,
+    inputs: Sha256,
+}
+
+/// One allowed project file, with its local one laid over it.
+pub struct Layer {
+    /// The directory, as the user sees it.
+    pub dir: PathBuf,
+    /// What the files say.
+    pub file: ProjectFile,
+}
+
+impl Layer {
+    /// Says what is wrong, in the one of the two files that it stands in.
+    pub fn fail(&self, fault: Fault) -> Failure {
+        let label = |name: &str| term::path(&self.dir.join(name));
+        fault.in_either(&label(PROJECT_FILE), &label(LOCAL_FILE))
+    }
+}
+
+impl Look {
+    /// The directory of the nearest project file.
+    pub fn dir(&self) -> Option<&Path> {
+        self.nearest.as_ref().and_then(|(path, _)| path.parent())
+    }
+
+    /// A key for all that was read and how it was judged: the same key, the same outcome.
+    pub fn key(&self) -> String {
+        let mut hash = self.inputs.clone();
+        self.watching.digest(&mut hash);
+        let digest = hex::encode(hash.finalize());
+        digest.get(..16).unwrap_or_default().to_owned()
+    }
+
+    /// For a verb that makes no sense without the project: fails with the reason if there is
+    /// one that is not loaded, and says what else the user should know.
+    pub fn required(mut self) -> Result<Self> {
+        if self.layers.is_empty() && !self.notices.is_empty() {
+            return Err(self.notices.remove(0));
+        }
+        match &self.nearest {
+            Some((path, _)) if self.layers.is_empty() => {
+                let path = term::path(path);
+                Err(Failure::new(Kind::NotAllowed, format!("{path} is denied"))
+                    .hint(format!("mima allow {path}")))
+            }
+            _ => {
+                self.notices.drain(..).for_each(|notice| term::report(&notice));
+                Ok(self)
+            }
+        }
+    }
+
+    /// Takes a failure for the outcome: nothing is loaded.
+    pub fn give_up(&mut self, failure: Failure) {
+        self.layers.clear();
+        self.notices.push(failure);
+    }
+
+    fn note_input(&mut self, candidate: &Candidate, verdict: Verdict) {
+        self.inputs.update(candidate.digest());
+        self.inputs.update(verdict.word());
+    }
+}
+
+impl Mima {
+    /// Looks at a directory: finds the project files, judges them, and parses those that are
+    /// allowed. What is wrong becomes a notice, and nothing is loaded.
+    pub fn look(&self, start: &Path) -> Look {
+        let mut look = Look::default();
+        if let Err(failure) = self.look_into(start, &mut look) {
+            look.give_up(failure);
+        }
+        look
+    }
+
+    fn look_into(&self, start: &Path, look: &mut Look) -> Result<()> {
+        let mut next = Some(start.to_owned());
+        let trust = self.trust();
+        while let Some(start) = next.take() {
+            let is_nearest = look.nearest.is_none();
+            let Some((candidate, dir)) = self.discover(&start, look)? else { break };
+            if is_nearest {
+                look.watching.look_at_own(&self.paths().trust());
+            }
+            let verdict = judge(&trust, &candidate, look, is_nearest)?;
+            if is_nearest {
+                look.nearest = Some((candidate.path.clone(), verdict));
+            }
+            if verdict != Verdict::Allowed {
+                break;
+            }
+            let mut file: ProjectFile = parse(&candidate.bytes, &term::path(&candidate.path))?;
+            if let Some(local) = open_local(&trust, &dir, look)? {
+                file = file.overlay(parse(&local.bytes, &term::path(&local.path))?);
+            }
+            if file.source_up() && look.layers.len() < MOST_LAYERS {
+                next = dir.parent().map(Path::to_owned);
+            }
+            for watched in &file.watch_file {
+                look.watching.look(&dir.join(&watched.value));
+            }
+            look.layers.insert(0, Layer { dir, file });
+        }
+        Ok(())
+    }
+
+    /// Finds the nearest project file that counts, from `start` upwards. The user file is
+    /// never one, and one of another user is passed over. (threats: A5, A7)
+    fn discover(&self, start: &Path, look: &mut Look) -> Result<Option<(Candidate, PathBuf)>> {
+        for dir in start.ancestors().take(MOST_DIRS) {
+            let path = dir.join(PROJECT_FILE);
+            // For the layers above the nearest one, a new file in between is a change too.
+            if look.nearest.is_some() {
+                look.watching.look(&path);
+            }
+            match std::fs::metadata(&path) {
+                Ok(meta) if meta.is_file() => {}
+                Err(error) if is_trouble(&error) => {
+                    return Err(error).context(format!("could not look at {}", term::path(&path)));
+                }
+                _ => continue,
+            }
+            if self.is_user_file(&path) {
+                continue;
+            }
+            look.watching.look(&path);
+            let outer = look.nearest.clone();
+            look.nearest.get_or_insert((path.clone(), Verdict::Unknown));
+            match Candidate::open(&path)? {
+                Some(candidate) if !candidate.is_foreign() => {
+                    return Ok(Some((candidate, dir.to_owned())));
+                }
+                _ => look.nearest = outer,
+            }
+        }
+        Ok(None)
+    }
+
+    /// Opens the project file at `path`, or the nearest one from a directory upwards, to
+    /// judge it or to change it.
+    pub fn candidate(&self, path: &Path) -> Result<Candidate> {
+        let none = |failure: Failure| failure.hint("mima init");
+        if path.is_dir() {
+            return self.discover(path, &mut Look::default())?.map(|(found, _)| found).ok_or_else(
+                || {
+                    none(Failure::new(
+                        Kind::NotFound,
+                        format!("there is no {PROJECT_FILE} in {} or above", term::path(path)),
+                    ))
+                },
+            );
+        }
+        if self.is_user_file(path) {
+            return Err(Failure::failed(format!(
+                "{} is your own file, which needs no approval",
+                term::path(path)
+            )));
+        }
+        Candidate::open(path)?.ok_or_else(|| {
+            none(Failure::new(Kind::NotFound, format!("there is no file {}", term::path(path))))
+        })
+    }
+
+    /// As [`Mima::candidate`], from where the user stands if no path is given.
+    pub fn candidate_at(&self, path: Option<&Path>) -> Result<Candidate> {
+        match path {
+            Some(path) if path.is_absolute() => self.candidate(path),
+            Some(path) => self.candidate(&working_directory()?.join(path)),
+            None => self.candidate(&working_directory()?),
+        }
+    }
+
+    /// The records of what was approved.
+    pub fn trust(&self) -> Trust {
+        Trust::new(self.paths())
+    }
+
+    /// Returns the groups that count in the working directory: those of an allowed project
+    /// hide the user's own of the same name. Says so if the project is not allowed.
+    pub fn groups(&self) -> Result<Groups> {
+        let user = self.user_file()?.groups.clone();
+        let Ok(here) = working_directory() else { return Ok(user) };
+        let mut look = self.look(&here);
+        // What is broken must not silently leave the user's group of that name in force.
+        let broken = look.notices.iter().position(|notice| notice.kind() != Kind::NotAllowed);
+        if let Some(at) = broken {
+            return Err(look.notices.remove(at));
+        }
+        look.notices.iter().for_each(term::report);
+        Ok(look.layers.into_iter().fold(user, |groups, layer| groups.hidden_by(layer.file.groups)))
+    }
+
+    /// Tells whether `file` is the user file, by whichever path or link.
+    pub(super) fn is_user_file(&self, file: &Path) -> bool {
+        let inode = |path: &Path| std::fs::metadata(path).map(|meta| (meta.dev(), meta.ino())).ok();
+        inode(file) == inode(self.paths().user_file())
+    }
+}
+
+/// Opens the local file of a directory, if there is one that is allowed.
+fn open_local(trust: &Trust, dir: &Path, look: &mut Look) -> Result<Option<Candidate>> {
+    let path = dir.join(LOCAL_FILE);
+    look.watching.look(&path);
+    let Some(local) = Candidate::open(&path)? else { return Ok(None) };
+    let verdict = judge(trust, &local, look, false)?;
+    Ok((verdict == Verdict::Allowed).then_some(local))
+}
+
+/// Judges a file, and notes what the user should know about the verdict.
+fn judge(
+    trust: &Trust,
+    candidate: &Candidate,
+    look: &mut Look,
+    is_nearest: bool,
+) -> Result<Verdict> {
+    let verdict = trust.judge(candidate)?;
+    look.note_input(candidate, verdict);
+    let path = term::path(&candidate.path);
+    let how = if is_nearest { "mima allow".to_owned() } else { format!("mima allow {path}") };
+    let not_allowed = |word: &str| match parse::<ProjectFile>(&candidate.bytes, &path) {
+        Ok(_) => Failure::new(Kind::NotAllowed, format!("{path} {word}: {how}")),
+        // That it cannot be read is the better news: it could not be allowed either.
+        Err(failure) => failure,
+    };
+    look.notices.extend(match verdict {
+        Verdict::Allowed | Verdict::Denied => None,
+        Verdict::Foreign(_) => candidate.objection(),
+        Verdict::Changed => Some(not_allowed("has changed since it was allowed")),
+        Verdict::Unknown => Some(not_allowed("is not allowed yet")),
+    });
+    Ok(verdict)
+}
+
+/// Tells whether an error says more than that there is nothing one could read. (threat D4)
+fn is_trouble(error: &io::Error) -> bool {
+    let nothing = [Errno::NOENT, Errno::NOTDIR, Errno::ACCESS, Errno::LOOP, Errno::NAMETOOLONG];
+    Errno::from_io_error(error).is_none_or(|errno| !nothing.contains(&errno))
+}
+
+/// Returns the working directory as the user sees it: `PWD`, as long as that is where this
+/// process is, since the kernel's own name for it has every link followed.
+pub fn working_directory() -> Result<PathBuf> {
+    let real = std::env::current_dir().context("could not find the working directory")?;
+    let inode = |path: &Path| std::fs::metadata(path).map(|meta| (meta.dev(), meta.ino())).ok();
+    let seen = std::env::var_os("PWD").map(PathBuf::from);
+    let seen = seen.filter(|seen: &PathBuf| seen.is_absolute() && inode(seen) == inode(&real));
+    Ok(seen.unwrap_or(real))
+}
+
+/// Returns the environment of this process: each variable once, the first one counts.
+pub fn environment() -> crate::env::Vars {
+    let mut vars = crate::env::Vars::new();
+    for (name, value) in std::env::vars_os() {
+        let name: OsString = name;
+        vars.entry(name).or_insert(value);
+    }
+    vars
+}
