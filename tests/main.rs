@@ -41,6 +41,7 @@ mod run_environment;
 mod run_process;
 mod scenarios;
 mod secrets;
+mod shell_names;
 mod surface;
 mod vault;
 mod vault_format;

@@ -72,6 +72,9 @@ const STEERING: &[&str] = &[
     "MIMA_ASKPASS",
     "__MIMA_STATE",
     "BASH_FUNC_x",
+    "path",
+    "fish_prompt",
+    "PS1",
 ];
 
 /// The command lines that take a name, with `@` where it goes.

@@ -1,38 +1,17 @@
 //! The names of groups, variables and secrets, and the rules they follow.
 //!
 //! A value of one of these types has been checked: it is ASCII, short, and can be put into
-//! a file name, a shell word or a message as it is. (threats: B1, B2, D9)
+//! a file name, a shell word or a message as it is. (threats: B1, D9) Which variables may be set
+//! is judged in `variables`, which groups may have a wrapper in `wrappers`.
+
+mod variables;
+mod wrappers;
 
 use std::fmt;
 
 use crate::error::{Failure, Kind, Result};
 
-/// Variables that steer the shell or mima itself. No file may set them: a project could
-/// otherwise run code at the next prompt, or move what mima trusts. (threat B2)
-const STEERING: &[&str] = &[
-    "BASHOPTS",
-    "BASH_ENV",
-    "CDPATH",
-    "ENV",
-    "FPATH",
-    "GLOBIGNORE",
-    "HISTFILE",
-    "HOME",
-    "IFS",
-    "NULLCMD",
-    "OLDPWD",
-    "PATH",
-    "PROMPT_COMMAND",
-    "PS4",
-    "PWD",
-    "SHELL",
-    "SHELLOPTS",
-    "SHLVL",
-    "ZDOTDIR",
-];
-
-/// How the names of mima's own variables start.
-pub const OWN_PREFIXES: [&str; 2] = ["MIMA_", "__MIMA_"];
+pub use variables::OWN_PREFIXES;
 
 macro_rules! name {
     ($(#[$doc:meta])* $type:ident, $what:literal, $rule:literal, $max:literal, $first:expr, $rest:expr) => {
@@ -94,30 +73,14 @@ name! {
     128, |c| c.is_ascii_alphabetic() || c == '_', |c| c.is_ascii_alphanumeric() || c == '_'
 }
 
-impl VarName {
-    /// Checks `text` as a variable that a group or file may set: a well-formed name that
-    /// steers neither the shell nor mima.
-    pub fn parse_settable(text: &str) -> Result<Self> {
-        let name = Self::parse(text)?;
-        if name.is_steering() {
-            return Err(Failure::new(
-                Kind::Usage,
-                format!("`{name}` steers the shell or mima, so no group may set it"),
-            )
-            .hint("choose another variable"));
-        }
-        Ok(name)
-    }
-
-    /// Tells whether the variable is one of mima's own.
-    pub fn is_own(&self) -> bool {
-        OWN_PREFIXES.iter().any(|prefix| self.0.starts_with(prefix))
-    }
-
-    /// Tells whether the variable steers the shell or mima itself.
-    pub fn is_steering(&self) -> bool {
-        STEERING.contains(&self.as_str()) || self.0.starts_with("BASH_FUNC_") || self.is_own()
-    }
+/// Tells whether one of the `lists` has `name`. A list is words, sorted; a `*` in a word stands
+/// for any text.
+fn listed(lists: &[&str], name: &str) -> bool {
+    let fits = |word: &str| match word.split_once('*') {
+        Some((start, end)) => name.strip_prefix(start).is_some_and(|rest| rest.ends_with(end)),
+        None => word == name,
+    };
+    lists.iter().flat_map(|list| list.split_ascii_whitespace()).any(fits)
 }
 
 /// Returns the first of `existing` that differs from `name` only in case. Such a pair would
@@ -140,6 +103,21 @@ pub fn nearest<'a>(name: &str, existing: impl IntoIterator<Item = &'a str>) -> O
         .filter(|(score, _)| *score > 0.75)
         .max_by(|a, b| a.0.total_cmp(&b.0))
         .map(|(_, other)| other)
+}
+
+/// Fails unless each of the lists is sorted, without case, and names nothing twice.
+#[cfg(test)]
+fn assert_sorted(lists: &[&str]) {
+    for list in lists {
+        let words: Vec<_> = list.split_ascii_whitespace().collect();
+        let mut sorted = words.clone();
+        sorted.sort_by_key(|word| (word.to_ascii_lowercase(), *word));
+        assert_eq!(words, sorted);
+    }
+    let mut all: Vec<_> = lists.iter().flat_map(|list| list.split_ascii_whitespace()).collect();
+    all.sort_unstable();
+    let twice: Vec<_> = all.windows(2).filter(|pair| pair[0] == pair[1]).collect();
+    assert!(twice.is_empty(), "{twice:?}");
 }
 
 #[cfg(test)]
@@ -165,13 +143,14 @@ mod tests {
     }
 
     #[test]
-    fn steering_variables_are_refused() {
-        for bad in
-            ["PATH", "HOME", "IFS", "BASH_ENV", "BASH_FUNC_x", "MIMA_ASKPASS", "__MIMA_STATE"]
-        {
-            assert!(VarName::parse_settable(bad).is_err(), "{bad}");
+    fn a_star_in_a_list_stands_for_any_text() {
+        let lists = ["A B_* *_C", "D_*_E"];
+        for has in ["A", "B_", "B_x", "_C", "x_C", "D_x_E", "D__E"] {
+            assert!(listed(&lists, has), "{has}");
         }
-        assert!(VarName::parse_settable("MANPATH").is_ok());
+        for has_not in ["", "AA", "B", "xB_x", "x_Cx", "D_E", "a"] {
+            assert!(!listed(&lists, has_not), "{has_not}");
+        }
     }
 
     #[test]
