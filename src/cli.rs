@@ -323,6 +323,7 @@ pub struct Exec {
 
 #[derive(Debug, Args)]
 #[expect(missing_docs, reason = "clap would show it instead of the line in `Verb`")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub struct Export {
     /// The shell; or json: an object of variables, null for one to unset
     pub format: ExportFormat,

@@ -36,7 +36,7 @@ struct Outcome {
 }
 
 pub(super) fn run(mima: &Mima, args: &Export) -> Result<()> {
-    let mut outcome = decide(mima, args)?;
+    let mut outcome = decide(mima, args);
     if !outcome.is_old || args.reload {
         outcome.look.notices.iter().for_each(term::report);
         report::line(&outcome);
@@ -55,41 +55,40 @@ pub(super) fn run(mima: &Mima, args: &Export) -> Result<()> {
 }
 
 /// Looks at the directory, and decides what it comes to.
-fn decide(mima: &Mima, args: &Export) -> Result<Outcome> {
-    let (now, was) = split_saved(environment());
-    let before = Before::new(now.clone(), State::of(&now), &was);
+fn decide(mima: &Mima, args: &Export) -> Outcome {
+    let (now, saved) = split_saved(environment());
+    let state = State::of(&now);
+    let before = Before::new(now, state, &saved);
     // Where the directory is gone there is no project. (threat D3)
     let here = working_directory().ok().filter(|_| !args.off);
     let mut look = here.map(|here| mima.look(&here)).unwrap_or_default();
-    let mut wanted = plan(&look.layers, &before.vars).unwrap_or_else(|failure| {
-        look.give_up(failure);
-        Plan::default()
-    });
-    let mut key = look.key();
-    let offered = match groups::offered(mima, &look) {
-        Ok(offered) => offered,
-        Err(failure) => {
+    let (mut wanted, offered) = plan(&look.layers, &before.vars)
+        .and_then(|wanted| Ok((wanted, groups::offered(mima, &look)?)))
+        .unwrap_or_else(|failure| {
             look.give_up(failure);
-            wanted = Plan::default();
-            groups::Offered::default()
+            Default::default()
+        });
+    let mut key = look.key();
+    if let Some(exported) = groups::export(mima, args, &offered, &before, &wanted, &key) {
+        key.push_str(exported.suffix());
+        match exported {
+            groups::Exported::Open(secrets) => {
+                let secrets = secrets.into_iter().map(|(name, value)| (name, Some(value)));
+                wanted.vars.extend(secrets);
+            }
+            groups::Exported::Locked(why) => look.notices.extend(why),
         }
-    };
-    groups::export(mima, args, &offered, &before, &mut look, &mut wanted, &mut key);
+    }
     let (mut changes, mut state) = wanted.changes(&before);
-    let dir = look.dir().map(std::path::Path::to_owned);
-    let name = |state: &mut State| {
-        state.dir = dir.clone().unwrap_or_default();
-        state.key = key.clone();
-    };
-    name(&mut state);
+    state.name(look.dir(), &key);
     if state.encode().is_none() {
         look.give_up(Failure::failed("the project sets too much for an environment to hold"));
         (changes, state) = Plan::default().changes(&before);
-        name(&mut state);
+        state.name(look.dir(), &key);
     }
-    let is_old = dir.is_some() && before.state().key == key;
+    let is_old = look.nearest.is_some() && before.state().key == key;
     let groups = if look.layers.is_empty() { Vec::new() } else { offered.names };
-    Ok(Outcome { look, before, changes, state, groups, is_old })
+    Outcome { look, before, changes, state, groups, is_old }
 }
 
 /// Parts the environment of the shell from what the hook hands over with it.
@@ -106,18 +105,21 @@ fn split_saved(vars: Vars) -> (Vars, BTreeMap<VarName, OsString>) {
     (rest, saved)
 }
 
+/// A variable of mima's own, and its value if it is to have one.
+type Own = (&'static str, Option<Vec<u8>>);
+
 /// The variables of mima's own, for prompts and for the next `mima export`.
-fn own(outcome: &Outcome) -> Result<Vec<(&'static str, Option<Vec<u8>>)>> {
-    let is_loaded = !outcome.look.layers.is_empty();
+fn own(outcome: &Outcome) -> Result<[Own; 3]> {
     let dir = outcome.look.dir();
+    let loaded = dir.filter(|_| !outcome.look.layers.is_empty());
     let names: Vec<_> = outcome.groups.iter().map(GroupName::as_str).collect();
     let state = dir.map(|_| {
         let encoded = outcome.state.encode();
         encoded.ok_or_else(|| Failure::failed("the project's path is too long"))
     });
-    Ok(vec![
-        ("MIMA_DIR", dir.filter(|_| is_loaded).map(|dir| dir.as_os_str().as_bytes().to_vec())),
-        ("MIMA_GROUPS", is_loaded.then(|| names.join(" ").into_bytes())),
+    Ok([
+        ("MIMA_DIR", loaded.map(|dir| dir.as_os_str().as_bytes().to_vec())),
+        ("MIMA_GROUPS", loaded.map(|_| names.join(" ").into_bytes())),
         (STATE, state.transpose()?.map(String::into_bytes)),
     ])
 }

@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
@@ -71,6 +71,12 @@ impl State {
     /// Reads the state of an environment. What mima did not write counts as none.
     pub fn of(vars: &Vars) -> Option<Self> {
         Self::decode(vars.get(OsStr::new(STATE))?)
+    }
+
+    /// Says of which project it is, and of which outcome.
+    pub fn name(&mut self, dir: Option<&Path>, key: &str) {
+        self.dir = dir.map(Path::to_owned).unwrap_or_default();
+        key.clone_into(&mut self.key);
     }
 
     /// Tells whether a variable is still as mima left it.

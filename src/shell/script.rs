@@ -123,7 +123,9 @@ impl Script {
     pub fn finish(mut self) -> Zeroizing<Vec<u8>> {
         self.line(&[b"__mima_done"]);
         let mut text = Zeroizing::new(Vec::with_capacity(self.lines.iter().map(|l| l.len()).sum()));
-        self.lines.iter().for_each(|line| text.extend_from_slice(line));
+        for line in &self.lines {
+            text.extend_from_slice(line);
+        }
         text
     }
 
@@ -131,7 +133,9 @@ impl Script {
     fn line(&mut self, parts: &[&[u8]]) {
         let size = parts.iter().map(|part| part.len()).sum::<usize>() + 1;
         let mut line = Zeroizing::new(Vec::with_capacity(size));
-        parts.iter().for_each(|part| line.extend_from_slice(part));
+        for part in parts {
+            line.extend_from_slice(part);
+        }
         line.push(b'\n');
         self.lines.push(line);
     }

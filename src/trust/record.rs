@@ -107,7 +107,7 @@ mod tests {
             let mut damaged = text.clone();
             damaged[at.index(text.len())] ^= flip;
             // Only the case of a hexadecimal digit means nothing.
-            let same = damaged.to_ascii_lowercase() == text.to_ascii_lowercase();
+            let same = damaged.eq_ignore_ascii_case(&text);
             prop_assert!(same || Record::decode(&damaged).is_none());
             prop_assert!(Record::decode(&text[..at.index(text.len())]).is_none());
         }

@@ -68,65 +68,65 @@ pub(super) fn offered(mima: &Mima, look: &Look) -> Result<Offered> {
     Ok(offered)
 }
 
-/// Adds the secrets of the groups that are to be exported, if they can be had. `key` tells
-/// from then on whether they were.
+/// What has become of the groups that are to be exported.
+pub(super) enum Exported {
+    /// Here are the values.
+    Open(Vec<(VarName, Secret)>),
+    /// They are not to be had now; and why, unless the user knows.
+    Locked(Option<Failure>),
+}
+
+impl Exported {
+    /// What tells the two apart in the key of the outcome.
+    pub(super) fn suffix(&self) -> &'static str {
+        match self {
+            Self::Open(_) => "-open",
+            Self::Locked(_) => "-locked",
+        }
+    }
+}
+
+/// Gets the secrets of the groups that are to be exported; `None` if there are none. A person
+/// is asked only right after having typed something, and only once: `key` is that of what is
+/// being loaded, and what the shell was told last tells what came of it.
 pub(super) fn export(
     mima: &Mima,
     args: &Export,
     offered: &Offered,
     before: &Before,
-    look: &mut Look,
-    plan: &mut Plan,
-    key: &mut String,
-) {
-    if offered.exported.is_empty() || look.layers.is_empty() {
-        return;
+    plan: &Plan,
+    key: &str,
+) -> Option<Exported> {
+    if offered.exported.is_empty() {
+        return None;
     }
-    let (open, locked) = (format!("{key}-open"), format!("{key}-locked"));
-    let known = &before.state().key;
-    let outcome = Wanted::of(offered.exported.clone(), &offered.known).and_then(|wanted| {
-        if *known == open && !args.reload {
-            // The shell, or the one it was started from, has them: nobody needs to be asked.
-            return Ok(held(&wanted, before));
-        }
-        if *known == locked && !args.reload {
-            return Ok(None);
-        }
-        if !args.typed {
-            return Err(Failure::new(
+    let known = before.state().key.strip_prefix(key).filter(|_| !args.reload);
+    let read = || {
+        let wanted = Wanted::of(offered.exported.clone(), &offered.known)?;
+        match known {
+            // This shell, or the one it was started from, has them already.
+            Some("-open") => Ok(Exported::Open(held(&wanted, before))),
+            Some("-locked") => Ok(Exported::Locked(None)),
+            _ if args.typed => read(mima, &wanted, before, plan).map(Exported::Open),
+            _ => Ok(Exported::Locked(Some(Failure::new(
                 Kind::Locked,
-                format!("the secrets of {} are not exported yet: mima reload", wanted.groups()),
-            ));
+                format!("the secrets of {} are not exported: mima reload", wanted.groups()),
+            )))),
         }
-        read(mima, &wanted, before, plan).map(Some)
-    });
-    match outcome {
-        Ok(Some(secrets)) => {
-            *key = open;
-            plan.vars.extend(secrets.into_iter().map(|(name, secret)| (name, Some(secret))));
-        }
-        Ok(None) => *key = locked,
-        Err(failure) => {
-            *key = locked;
-            let failure = match failure.kind() {
-                Kind::Locked => failure,
-                _ => failure.hint("to be asked again: mima reload"),
-            };
-            look.notices.push(failure);
-        }
-    }
+    };
+    Some(read().unwrap_or_else(|failure| {
+        Exported::Locked(Some(failure.hint("to be asked again: mima reload")))
+    }))
 }
 
 /// Returns the values that a shell has already; those that the user has changed stay so.
-fn held(wanted: &Wanted, before: &Before) -> Option<Vec<(VarName, Secret)>> {
+fn held(wanted: &Wanted, before: &Before) -> Vec<(VarName, Secret)> {
     let held = |name: &VarName| {
         let value = before.now().get(OsStr::new(name.as_str()))?;
-        before
-            .state()
-            .owns(name, before.now())
-            .then(|| (name.clone(), Secret::new(value.as_bytes().to_vec())))
+        let is_ours = before.state().owns(name, before.now());
+        is_ours.then(|| (name.clone(), Secret::new(value.as_bytes().to_vec())))
     };
-    Some(wanted.variables().filter_map(held).collect())
+    wanted.variables().filter_map(held).collect()
 }
 
 /// Reads the values, after one proof of presence, unless nothing could be started with them.
