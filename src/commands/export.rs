@@ -79,6 +79,9 @@ fn decide(mima: &Mima, args: &Export) -> Outcome {
             groups::Exported::Locked(why) => look.notices.extend(why),
         }
     }
+    look.notices.extend(offered.names.iter().filter(|group| !group.may_wrap()).map(|group| {
+        Failure::failed(format!("`{group}` gets no command of its own: mima run {group} -- CMD"))
+    }));
     let (mut changes, mut state) = wanted.changes(&before);
     state.name(look.dir(), &key);
     if state.encode().is_none() {
