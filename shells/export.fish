@@ -12,11 +12,11 @@ end
 
 function __mima_done
     if set -q __mima_kept[1]
-        printf 'mima: this shell keeps %s to itself: not set here\n' \
+        builtin printf 'mima: this shell keeps %s to itself: not set here\n' \
             (string join -- ', ' $__mima_kept) >&2
     end
     for __mima_group in $__mima_taken
-        printf 'mima: `%s` is yours already: mima run %s -- CMD\n' \
+        builtin printf 'mima: `%s` is yours already: mima run %s -- CMD\n' \
             $__mima_group $__mima_group >&2
     end
     set -eg __mima_kept
@@ -25,7 +25,7 @@ end
 
 function __mima_keep
     __mima_forget $argv[1]
-    if not contains -- $argv[1] $__mima_kept
+    if not builtin contains -- $argv[1] $__mima_kept
         set -ga __mima_kept $argv[1]
     end
 end
@@ -33,9 +33,9 @@ end
 # --path or --unpath, as NAME is: it decides how a list is joined.
 function __mima_kind
     if set --show $argv[1] | string match -q '*a path variable*'
-        echo --path
+        builtin echo --path
     else
-        echo --unpath
+        builtin echo --unpath
     end
 end
 
@@ -63,13 +63,13 @@ function __mima_put
     or __mima_keep $argv[1]
 end
 
+# An exported universal variable cannot be hidden: fish hands it to programs even when
+# an unexported global one stands before it.
 function __mima_cut
-    if set -qg $argv[1]
-        set -eg $argv[1] 2>/dev/null
-        or __mima_keep $argv[1]
-    end
     if set -qUx $argv[1]
-        set -gu $argv[1] 2>/dev/null
+        __mima_keep $argv[1]
+    else if set -qg $argv[1]
+        set -eg $argv[1] 2>/dev/null
         or __mima_keep $argv[1]
     end
 end
@@ -77,7 +77,7 @@ end
 function __mima_back
     set -l __mima_was __mima_was_$argv[1]
     set -l __mima_var __mima_var_$argv[1]
-    if contains -- $argv[1] $__mima_shadows
+    if builtin contains -- $argv[1] $__mima_shadows
         set -eg $argv[1] 2>/dev/null
     else if set -qg $__mima_was
         set -gx (__mima_kind $__mima_was) $argv[1] $$__mima_was 2>/dev/null
@@ -92,7 +92,7 @@ end
 function __mima_forget
     set -eg __mima_was_$argv[1]
     set -eg __mima_var_$argv[1]
-    if set -l __mima_index (contains -i -- $argv[1] $__mima_shadows)
+    if set -l __mima_index (builtin contains -i -- $argv[1] $__mima_shadows)
         set -eg __mima_shadows[$__mima_index]
     end
     return 0
@@ -111,15 +111,15 @@ end
 function __mima_unwrap
     for __mima_group in $__mima_wrapped
         set -l __mima_body __mima_body_(string escape --style=var -- $__mima_group)
-        if test "$(functions -- $__mima_group 2>/dev/null)" = "$$__mima_body"
-            functions -e -- $__mima_group
+        if test "$(builtin functions -- $__mima_group 2>/dev/null)" = "$$__mima_body"
+            builtin functions -e -- $__mima_group
         end
         set -eg $__mima_body
         # Erasing also keeps fish from loading the command's own completions again.
-        complete -e -c $__mima_group
+        builtin complete -e -c $__mima_group
         for __mima_dir in $fish_complete_path
             if test -f $__mima_dir/$__mima_group.fish
-                source $__mima_dir/$__mima_group.fish
+                builtin source $__mima_dir/$__mima_group.fish
                 break
             end
         end
@@ -128,7 +128,7 @@ function __mima_unwrap
 end
 
 function __mima_wrap
-    if functions -q -- $argv[1]
+    if builtin functions -q -- $argv[1]
         set -ga __mima_taken $argv[1]
         return 0
     end
@@ -136,7 +136,7 @@ function __mima_wrap
     $(string escape -- $argv[2]) run $argv[1] -- \$argv
 end"
     set -ga __mima_wrapped $argv[1]
-    set -gu __mima_body_(string escape --style=var -- $argv[1]) "$(functions -- $argv[1])"
-    complete -e -c $argv[1]
-    complete -c $argv[1] -x -a '(__fish_complete_subcommand)'
+    set -gu __mima_body_(string escape --style=var -- $argv[1]) "$(builtin functions -- $argv[1])"
+    builtin complete -e -c $argv[1]
+    builtin complete -c $argv[1] -x -a '(__fish_complete_subcommand)'
 end

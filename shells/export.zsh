@@ -4,45 +4,30 @@
 # alone and named at the end. Previous values stay in variables that are not
 # exported: __mima_was_NAME if NAME was exported, __mima_var_NAME if not.
 
-# Values are not traced. This one function has no options of its own: it must change
-# the caller's.
 function __mima_begin {
-    if [[ -o xtrace ]]; then
-        \builtin set +x
-        \builtin typeset -g __mima_trace=x
-    else
-        \builtin typeset -g __mima_trace=
-    fi
-    \builtin typeset -ga __mima_kept __mima_taken
-    \builtin set -A __mima_kept
-    \builtin set -A __mima_taken
+    \builtin \typeset -ga __mima_kept __mima_taken
+    \builtin \set -A __mima_kept
+    \builtin \set -A __mima_taken
 }
 
 function __mima_done {
-    __mima_report
-    if [[ -n ${__mima_trace-} ]]; then
-        \builtin set -x
-    fi
-}
-
-function __mima_report {
-    \builtin emulate -L zsh -o no_err_exit -o no_err_return -o unset
+    \builtin \emulate -L zsh +o xtrace +o err_exit +o err_return +o no_unset
     if (( $#__mima_kept )); then
-        \builtin print -ru2 -- \
-            "mima: this shell keeps ${(j:, :)${(u)__mima_kept}} to itself: not set here"
+        \builtin \print -ru2 -- \
+            "mima: this shell keeps ${(j:, :)${(@u)__mima_kept}} to itself: not set here"
     fi
-    \builtin local __mima_group
+    \builtin \local __mima_group
     for __mima_group in "${__mima_taken[@]}"; do
-        \builtin print -ru2 -- \
+        \builtin \print -ru2 -- \
             "mima: \`$__mima_group\` is yours already: mima run $__mima_group -- CMD"
     done
-    \builtin unset __mima_kept __mima_taken
+    \builtin \unset __mima_kept __mima_taken
 }
 
 # Whether NAME can hold any text: not a number, which would evaluate what it is
 # given, not an array, not read-only, and nothing that pads or folds its value.
 function __mima_is_plain {
-    \builtin emulate -L zsh -o no_err_exit -o no_err_return -o unset
+    \builtin \emulate -L zsh +o xtrace +o err_exit +o err_return +o no_unset
     case -${(Pt)1}- in
         (*-(readonly|left|right_blanks|right_zeros|lower|upper)-*) \return 1 ;;
         (--|-scalar-*) \return 0 ;;
@@ -52,17 +37,17 @@ function __mima_is_plain {
 
 function __mima_keep {
     __mima_forget "$1"
-    \builtin typeset -ga __mima_kept
+    \builtin \typeset -ga __mima_kept
     __mima_kept+=("$1")
 }
 
 # Succeeds only if the shell holds exactly VALUE afterwards. A failing assignment
 # would end everything that is being evaluated, but for the second block.
 function __mima_assign {
-    \builtin emulate -L zsh -o no_all_export -o no_err_exit -o no_err_return -o unset
+    \builtin \emulate -L zsh +o xtrace +o all_export +o err_exit +o err_return +o no_unset
     __mima_is_plain "$2" || \return 1
     {
-        \builtin typeset -g "$1" -- "$2=$3" 2>/dev/null
+        \builtin \typeset -g "$1" -- "$2=$3" 2>/dev/null
     } always {
         TRY_BLOCK_ERROR=0
     }
@@ -70,10 +55,10 @@ function __mima_assign {
 }
 
 function __mima_clear {
-    \builtin emulate -L zsh -o no_err_exit -o no_err_return -o unset
+    \builtin \emulate -L zsh +o xtrace +o err_exit +o err_return +o no_unset
     __mima_is_plain "$1" || \return 1
     {
-        \builtin unset -v -- "$1" 2>/dev/null
+        \builtin \unset -v -- "$1" 2>/dev/null
     } always {
         TRY_BLOCK_ERROR=0
     }
@@ -81,16 +66,16 @@ function __mima_clear {
 }
 
 function __mima_save {
-    \builtin emulate -L zsh -o no_all_export -o no_err_exit -o no_err_return -o unset
-    \builtin local __mima_was="__mima_was_$1" __mima_var="__mima_var_$1"
+    \builtin \emulate -L zsh +o xtrace +o all_export +o err_exit +o err_return +o no_unset
+    \builtin \local __mima_was="__mima_was_$1" __mima_var="__mima_var_$1"
     if [[ -n ${(Pt)__mima_was}${(Pt)__mima_var} || -z ${(Pt)1} ]]; then
         \return 0
     fi
     __mima_is_plain "$1" || \return 0
     if [[ -n ${2-} ]]; then
-        \builtin typeset -g +x -- "$__mima_was=${(P)1}"
+        \builtin \typeset -g +x -- "$__mima_was=${(P)1}"
     else
-        \builtin typeset -g +x -- "$__mima_var=${(P)1}"
+        \builtin \typeset -g +x -- "$__mima_var=${(P)1}"
     fi
 }
 
@@ -103,8 +88,8 @@ function __mima_cut {
 }
 
 function __mima_back {
-    \builtin emulate -L zsh -o no_err_exit -o no_err_return -o unset
-    \builtin local __mima_was="__mima_was_$1" __mima_var="__mima_var_$1"
+    \builtin \emulate -L zsh +o xtrace +o err_exit +o err_return +o no_unset
+    \builtin \local __mima_was="__mima_was_$1" __mima_var="__mima_var_$1"
     if [[ -n ${(Pt)__mima_was} ]]; then
         __mima_assign -x "$1" "${(P)__mima_was}"
     elif [[ -n ${(Pt)__mima_var} ]]; then
@@ -116,7 +101,7 @@ function __mima_back {
 }
 
 function __mima_forget {
-    \builtin unset -v -- "__mima_was_$1" "__mima_var_$1"
+    \builtin \unset -v -- "__mima_was_$1" "__mima_var_$1"
 }
 
 function __mima_own {
@@ -129,12 +114,12 @@ function __mima_disown {
 
 # A wrapper is still ours if its body is the one that was written for it.
 function __mima_unwrap {
-    \builtin emulate -L zsh -o no_err_exit -o no_err_return -o unset
-    \builtin local __mima_group
-    \builtin typeset -gA __mima_bodies __mima_completed
+    \builtin \emulate -L zsh +o xtrace +o err_exit +o err_return +o no_unset
+    \builtin \local __mima_group
+    \builtin \typeset -gA __mima_bodies __mima_completed
     for __mima_group in "${(@k)__mima_bodies}"; do
         if [[ ${functions[$__mima_group]-} == "$__mima_bodies[$__mima_group]" ]]; then
-            \builtin unfunction -- "$__mima_group"
+            \builtin \unfunction -- "$__mima_group"
         fi
     done
     for __mima_group in "${(@k)__mima_completed}"; do
@@ -142,7 +127,7 @@ function __mima_unwrap {
         if [[ -n $__mima_completed[$__mima_group] ]]; then
             _comps[$__mima_group]=$__mima_completed[$__mima_group]
         else
-            \builtin unset "_comps[$__mima_group]"
+            \builtin \unset "_comps[$__mima_group]"
         fi
     done
     __mima_bodies=()
@@ -150,12 +135,12 @@ function __mima_unwrap {
 }
 
 function __mima_wrap {
-    \builtin emulate -L zsh -o no_aliases -o no_err_exit -o no_err_return -o unset
+    \builtin \emulate -L zsh +o xtrace +o aliases +o err_exit +o err_return +o no_unset
     if (( ${+functions[$1]} || ${+aliases[$1]} || ${+galiases[$1]} )); then
         __mima_taken+=("$1")
         \return 0
     fi
-    \builtin typeset -gA __mima_bodies __mima_completed
+    \builtin \typeset -gA __mima_bodies __mima_completed
     functions[$1]="${(qq)2} 'run' ${(qq)1} '--' \"\$@\""
     __mima_bodies[$1]=${functions[$1]}
     if (( ${+functions[compdef]} && ${+functions[_precommand]} )); then

@@ -21,7 +21,7 @@ if not set -qg __mima_at
 end
 set -gu __mima_at "$__mima_at"
 
-if not functions -q __mima_stale
+if not builtin functions -q __mima_stale
     function __mima_stale
         return 1
     end
@@ -64,7 +64,7 @@ function __mima_load
         return 1
     end
     if not test -x "$__mima_bin"
-        printf 'mima: could not run %s: not there\n' (string escape -- $__mima_bin) >&2
+        builtin printf 'mima: could not run %s: not there\n' (string escape -- $__mima_bin) >&2
         return 1
     end
     set -l __mima_text (__mima_ask $argv[2..] | string collect; test $pipestatus[1] -eq 0)
@@ -127,7 +127,7 @@ function __mima_switch
 end
 
 function mima --description 'Load environments and hand out secrets by directory'
-    if test (count $argv) -eq 1; and contains -- $argv[1] off on reload
+    if test (builtin count $argv) -eq 1; and builtin contains -- $argv[1] off on reload
         __mima_switch $argv[1]
     else
         $__mima_bin $argv
