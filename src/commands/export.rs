@@ -36,21 +36,21 @@ struct Outcome {
 }
 
 pub(super) fn run(mima: &Mima, args: &Export) -> Result<()> {
-    let mut outcome = decide(mima, args);
-    if !outcome.is_old || args.reload {
-        outcome.look.notices.iter().for_each(term::report);
-        report::line(&outcome);
-    }
+    let outcome = decide(mima, args);
     let shell = match args.format {
         ExportFormat::Bash => Shell::Bash,
         ExportFormat::Zsh => Shell::Zsh,
         ExportFormat::Fish => Shell::Fish,
         ExportFormat::Json => {
             term::print(&json(&outcome)?)?;
-            let broken = outcome.look.layers.is_empty() && !outcome.look.notices.is_empty();
-            return if broken { Err(outcome.look.notices.remove(0)) } else { Ok(()) };
+            outcome.look.required()?;
+            return Ok(());
         }
     };
+    if !outcome.is_old || args.reload {
+        outcome.look.notices.iter().for_each(term::report);
+        report::line(&outcome);
+    }
     term::print(&script(mima, args, shell, &outcome)?)
 }
 
