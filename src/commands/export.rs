@@ -36,14 +36,18 @@ struct Outcome {
 }
 
 pub(super) fn run(mima: &Mima, args: &Export) -> Result<()> {
-    let outcome = decide(mima, args);
+    let mut outcome = decide(mima, args);
     let shell = match args.format {
         ExportFormat::Bash => Shell::Bash,
         ExportFormat::Zsh => Shell::Zsh,
         ExportFormat::Fish => Shell::Fish,
         ExportFormat::Json => {
             term::print(&json(&outcome)?)?;
-            outcome.look.required()?;
+            let broken = outcome.look.layers.is_empty() && !outcome.look.notices.is_empty();
+            if broken {
+                return Err(outcome.look.notices.remove(0));
+            }
+            outcome.look.notices.iter().for_each(term::report);
             return Ok(());
         }
     };
