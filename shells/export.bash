@@ -117,13 +117,13 @@ __mima_unwrap() {
     \builtin local IFS=' ' __mima_group __mima_bodies __mima_body
     __mima_bodies="$(
         for __mima_group in ${__mima_wrapped}; do
-            \builtin printf '\001%s\001' "${__mima_group}"
+            \builtin printf '\036%s\036' "${__mima_group}"
             \builtin declare -f "${__mima_group}" || :
         done
     )"
     for __mima_group in ${__mima_wrapped}; do
-        __mima_body=${__mima_bodies#*$'\001'"${__mima_group}"$'\001'}
-        __mima_body=${__mima_body%%$'\001'*}
+        __mima_body=${__mima_bodies#*$'\036'"${__mima_group}"$'\036'}
+        __mima_body=${__mima_body%%$'\036'*}
         case ${__mima_body} in
         *"{ "$'\n    '"${__mima_wrapper} run ${__mima_group} -- \"\$@\""$'\n}'*)
             \builtin unset -f "${__mima_group}"
@@ -138,7 +138,8 @@ __mima_unwrap() {
 }
 
 __mima_wrap() {
-    if \builtin alias "$1" >/dev/null 2>&1 || \builtin declare -F "$1" >/dev/null; then
+    if \builtin alias "$1" >/dev/null 2>&1 ||
+        \builtin declare -F "$1" >/dev/null 2>&1; then
         __mima_taken="${__mima_taken} $1"
         \builtin return 0
     fi

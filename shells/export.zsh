@@ -5,6 +5,7 @@
 # exported: __mima_was_NAME if NAME was exported, __mima_var_NAME if not.
 
 function __mima_begin {
+    \builtin \emulate -L zsh +o xtrace
     \builtin \typeset -ga __mima_kept __mima_taken
     \builtin \set -A __mima_kept
     \builtin \set -A __mima_taken
@@ -36,6 +37,7 @@ function __mima_is_plain {
 }
 
 function __mima_keep {
+    \builtin \emulate -L zsh +o xtrace +o err_exit +o err_return
     __mima_forget "$1"
     \builtin \typeset -ga __mima_kept
     __mima_kept+=("$1")

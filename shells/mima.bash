@@ -119,10 +119,11 @@ __mima_prompt() {
         fi
         __mima_pwd=${PWD-}
     fi
-    # bash itself puts $? back after each entry. Only who shares the entry with us
-    # needs it from here; else it would call an ERR trap a second time, or, under
-    # errexit, end the shell.
-    if [[ ${__mima_flags} == *e* || ${PROMPT_COMMAND-} == __mima_prompt ]]; then
+    # bash 5 itself puts $? back after each entry. Who shares the entry with us needs
+    # it from here; else it would call an ERR trap a second time, or, under errexit,
+    # end the shell.
+    if [[ ${__mima_flags} == *e* ||
+        (${PROMPT_COMMAND-} == __mima_prompt && ${BASH_VERSINFO[0]} -ge 5) ]]; then
         __mima_status=0
     fi
     [[ -z ${__mima_flags} ]] || {

@@ -17,7 +17,9 @@ function __mima_setup {
     # so that the first prompt looks into it.
     \builtin \typeset -g +x __mima_at="${__mima_at-${__MIMA_STATE:+?}}"
     if (( ! ${+functions[__mima_stale]} )); then
-        function __mima_stale { \builtin \return 1 }
+        function __mima_stale {
+            \builtin \return 1
+        }
     fi
     # First, so that prompts and other hooks see the environment of the directory.
     \builtin \typeset -ga precmd_functions chpwd_functions
@@ -54,7 +56,9 @@ function __mima_ask {
 function __mima_load {
     \builtin \local __mima_text
     __mima_at=$__mima_found
-    function __mima_stale { \builtin \return 1 }
+    function __mima_stale {
+        \builtin \return 1
+    }
     if [[ ! -x $__mima_bin ]]; then
         \builtin \print -ru2 -- "mima: could not run ${(q+)__mima_bin}: not there"
         \builtin \return 1
