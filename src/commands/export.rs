@@ -37,6 +37,10 @@ struct Outcome {
 
 pub(super) fn run(mima: &Mima, args: &Export) -> Result<()> {
     let mut outcome = decide(mima, args);
+    let is_json = args.format == ExportFormat::Json;
+    // Who asks for JSON looks at the exit status; a shell goes on with what there is.
+    let is_broken = outcome.look.layers.is_empty() && !outcome.look.notices.is_empty();
+    let failure = (is_json && is_broken).then(|| outcome.look.notices.remove(0));
     if !outcome.is_old || args.reload {
         outcome.look.notices.iter().for_each(term::report);
         report::line(&outcome);
@@ -47,8 +51,7 @@ pub(super) fn run(mima: &Mima, args: &Export) -> Result<()> {
         ExportFormat::Fish => Shell::Fish,
         ExportFormat::Json => {
             term::print(&json(&outcome)?)?;
-            let broken = outcome.look.layers.is_empty() && !outcome.look.notices.is_empty();
-            return if broken { Err(outcome.look.notices.remove(0)) } else { Ok(()) };
+            return failure.map_or(Ok(()), Err);
         }
     };
     term::print(&script(mima, args, shell, &outcome)?)
