@@ -43,6 +43,8 @@ mod scenarios;
 mod secrets;
 mod shell_names;
 mod surface;
+mod trust;
+mod trust_owners;
 mod vault;
 mod vault_format;
 mod vault_plugin;
