@@ -29,6 +29,8 @@ mod frame_pty;
 mod frame_strace;
 mod groups;
 mod homes;
+mod hook_changes;
+mod hook_processes;
 mod layers;
 mod leaks;
 mod limits;
