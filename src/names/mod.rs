@@ -97,11 +97,13 @@ pub fn nearest<'a>(name: &str, existing: impl IntoIterator<Item = &'a str>) -> O
         let slip = a.len() > 2 && strsim::osa_distance(&a, &b) == 1;
         if slip { 1.0 } else { strsim::jaro_winkler(&a, &b) }
     };
+    // Of two that differ only in case, the one that is written alike.
+    let alike = |other: &str| strsim::jaro_winkler(name, other);
     existing
         .into_iter()
         .map(|other| (likeness(other), other))
         .filter(|(score, _)| *score > 0.75)
-        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .max_by(|a, b| a.0.total_cmp(&b.0).then_with(|| alike(a.1).total_cmp(&alike(b.1))))
         .map(|(_, other)| other)
 }
 
@@ -158,6 +160,10 @@ mod tests {
         assert_eq!(nearest("stipe-key", ["db", "stripe-key"]), Some("stripe-key"));
         assert_eq!(nearest("dve", ["prod", "dev"]), Some("dev"));
         assert_eq!(nearest("zzz", ["db", "stripe-key"]), None);
+        for names in [["path_add", "PATH_add"], ["PATH_add", "path_add"]] {
+            assert_eq!(nearest("PATH_ad", names), Some("PATH_add"));
+            assert_eq!(nearest("path_ad", names), Some("path_add"));
+        }
         assert_eq!(case_clash("Foo", ["bar", "foo"]), Some("foo"));
         assert_eq!(case_clash("foo", ["bar", "foo"]), None);
     }
