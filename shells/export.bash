@@ -5,13 +5,14 @@
 # alone and named at the end. Previous values stay in variables that are not
 # exported: __mima_was_NAME if NAME was exported, __mima_var_NAME if not.
 
+# Until __mima_done, values are not traced, allexport exports nothing of this, and a
+# read-only name does not end the shell.
+__mima_eval_flags=$-
+__mima_eval_flags=${__mima_eval_flags//[^ETaeux]/}
+[[ -z ${__mima_eval_flags} ]] || \builtin set "+${__mima_eval_flags}"
+\builtin export -n __mima_eval_flags
+
 __mima_begin() {
-    # Values are not traced, nothing here is exported by allexport, and a read-only
-    # name must not end the shell.
-    __mima_eval_flags=$-
-    __mima_eval_flags=${__mima_eval_flags//[^ETaeux]/}
-    [[ -z ${__mima_eval_flags} ]] || \builtin set "+${__mima_eval_flags}"
-    \builtin export -n __mima_eval_flags
     __mima_kept=
     __mima_taken=
 }

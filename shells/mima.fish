@@ -1,1 +1,135 @@
-# placeholder
+# The hook of mima for fish, 3.6 and newer: mima hook fish | source
+#
+# A prompt at which nothing changed starts no process: the functions below walk up
+# to the nearest project file and ask the last load whether anything it depends on
+# has changed.
+
+set -g __mima_bin @MIMA@
+set -g __mima_user @USER_FILE@
+
+# What follows survives a second reading of this file: it describes this shell.
+set -gu __mima_have "$__mima_have"
+set -gu __mima_off "$__mima_off"
+set -gu __mima_pwd "$__mima_pwd"
+if not set -qg __mima_at
+    set -g __mima_at ''
+    # An inherited state belongs to another shell: no path equals the question mark,
+    # so that the first prompt looks into it.
+    if test -n "$__MIMA_STATE"
+        set -g __mima_at '?'
+    end
+end
+set -gu __mima_at "$__mima_at"
+
+if not builtin functions -q __mima_stale
+    function __mima_stale
+        return 1
+    end
+end
+
+# Sets __mima_found, a local variable of the caller. The match assigns by itself: a
+# command substitution is slower, and would break names at their line breaks.
+function __mima_find --no-scope-shadowing
+    set __mima_found ''
+    set -l __mima_dir $PWD
+    if test "$PWD" = /
+        set __mima_dir ''
+    else if not string match -q '/*' -- "$PWD"
+        return 0
+    end
+    while true
+        if test -f "$__mima_dir/.mima.yaml"
+            if not test "$__mima_dir/.mima.yaml" -ef "$__mima_user"
+                set __mima_found "$__mima_dir/.mima.yaml"
+                return 0
+            end
+        end
+        string match -qr '(?s)^(?<__mima_dir>.*)/[^/]*\z' -- "$__mima_dir"
+        or return 0
+    end
+end
+
+# What it exports ends with this function.
+function __mima_ask
+    for __mima_name in (set --names | string match '__mima_was_*')
+        set -fx $__mima_name "$$__mima_name"
+    end
+    $__mima_bin export fish --have "$__mima_have" $argv
+end
+
+# The output counts only if mima has finished: half a statement is never evaluated.
+function __mima_load
+    set -g __mima_at $argv[1]
+    function __mima_stale
+        return 1
+    end
+    if not test -x "$__mima_bin"
+        builtin printf 'mima: could not run %s: not there\n' (string escape -- $__mima_bin) >&2
+        return 1
+    end
+    set -l __mima_text (__mima_ask $argv[2..] | string collect; test $pipestatus[1] -eq 0)
+    or return 1
+    eval $__mima_text
+end
+
+function __mima_check
+    set -l __mima_found
+    __mima_find
+    if test "$__mima_found" != "$__mima_at"
+        __mima_load "$__mima_found" $argv
+    else if __mima_stale
+        __mima_load "$__mima_found" $argv
+    end
+end
+
+function __mima_prompt --on-event fish_prompt
+    if test -n "$__mima_off"; or status is-command-substitution
+        return 0
+    end
+    if test -n "$__mima_pwd" -a "$__mima_pwd" != "$PWD"
+        set -g __mima_pwd $PWD
+        __mima_check --typed
+    else
+        set -g __mima_pwd $PWD
+        __mima_check
+    end
+end
+
+# So that `cd DIR; and CMD` sees the environment of the directory.
+function __mima_cd --on-variable PWD
+    if test -n "$__mima_off"; or status is-command-substitution
+        return 0
+    end
+    # Before the first prompt nobody has typed anything.
+    if test -n "$__mima_pwd"
+        __mima_check --typed
+    else
+        __mima_check
+    end
+end
+
+function __mima_switch
+    set -g __mima_pwd $PWD
+    set -l __mima_found
+    switch $argv[1]
+        case off
+            set -g __mima_off 1
+            __mima_load '?' --off
+        case on
+            set -g __mima_off ''
+            __mima_find
+            __mima_load "$__mima_found"
+        case '*'
+            set -g __mima_off ''
+            __mima_find
+            __mima_load "$__mima_found" --reload --typed
+    end
+end
+
+function mima --description 'Load environments and hand out secrets by directory'
+    if test (builtin count $argv) -eq 1; and builtin contains -- $argv[1] off on reload
+        __mima_switch $argv[1]
+    else
+        $__mima_bin $argv
+    end
+end

@@ -43,26 +43,33 @@ pub(super) fn run(mima: &Mima, args: &Export) -> Result<()> {
     let here = working_directory().ok().filter(|_| !args.off);
     let look = here.map(|here| mima.look(&here)).unwrap_or_default();
     let shell = match args.format {
-        ExportFormat::Bash => Some(Shell::Bash),
-        ExportFormat::Zsh => Some(Shell::Zsh),
-        ExportFormat::Fish => Some(Shell::Fish),
-        ExportFormat::Json => None,
+        ExportFormat::Bash => Shell::Bash,
+        ExportFormat::Zsh => Shell::Zsh,
+        ExportFormat::Fish => Shell::Fish,
+        ExportFormat::Json => {
+            return print_json(decide(mima, args, look, Before::new(now, state, &saved)));
+        }
     };
-    let told = state.as_ref().filter(|state| is_told(args, state, &look));
-    if let (Some(shell), Some(state)) = (shell, told) {
-        return term::print(&ending(mima, args, Script::new(shell), &look, &state.key));
+    if state.as_ref().is_some_and(|state| is_told(args, state, &look)) {
+        return term::print(&ending(mima, args, Script::new(shell), &look, &args.have));
     }
-    let mut outcome = decide(mima, args, look, Before::new(now, state, &saved));
+    let outcome = decide(mima, args, look, Before::new(now, state, &saved));
     if !outcome.is_old || args.reload {
         outcome.look.notices.iter().for_each(term::report);
         report::line(&outcome);
     }
-    if let Some(shell) = shell {
-        return term::print(&script(mima, args, shell, &outcome)?);
-    }
+    term::print(&script(mima, args, shell, &outcome)?)
+}
+
+/// Prints what is to change, and why nothing is loaded if that is so.
+fn print_json(mut outcome: Outcome) -> Result<()> {
     term::print(&json(&outcome)?)?;
     let broken = outcome.look.layers.is_empty() && !outcome.look.notices.is_empty();
-    if broken { Err(outcome.look.notices.remove(0)) } else { Ok(()) }
+    if broken {
+        return Err(outcome.look.notices.remove(0));
+    }
+    outcome.look.notices.iter().for_each(term::report);
+    Ok(())
 }
 
 /// Tells whether this very shell has been told all that there is to say, and needs only the
@@ -92,6 +99,9 @@ fn decide(mima: &Mima, args: &Export, mut look: Look, before: Before) -> Outcome
             groups::Exported::Locked(why) => look.notices.extend(why),
         }
     }
+    look.notices.extend(offered.names.iter().filter(|group| !group.may_wrap()).map(|group| {
+        Failure::failed(format!("`{group}` gets no command of its own: mima run {group} -- CMD"))
+    }));
     let (mut changes, mut state) = wanted.changes(&before);
     state.name(look.dir(), &key);
     if state.encode().is_none() {

@@ -231,6 +231,15 @@ impl Mima {
         Ok(look.layers.into_iter().fold(user, |groups, layer| groups.hidden_by(layer.file.groups)))
     }
 
+    /// Tells whether a file at `path`, which need not be there, is or would be the user file.
+    pub fn would_be_user_file(&self, path: &Path) -> bool {
+        let place = |path: &Path| {
+            let dir = path.parent().and_then(|dir| std::fs::canonicalize(dir).ok())?;
+            Some(dir.join(path.file_name()?))
+        };
+        place(path).is_some_and(|at| Some(at) == place(self.paths().user_file()))
+    }
+
     /// Tells whether `file` is the user file, by whichever path or link.
     pub(super) fn is_user_file(&self, file: &Path) -> bool {
         let inode = |path: &Path| std::fs::metadata(path).map(|meta| (meta.dev(), meta.ino())).ok();
@@ -265,7 +274,10 @@ fn judge(
     };
     look.notices.extend(match verdict {
         Verdict::Allowed | Verdict::Denied => None,
-        Verdict::Foreign(_) => candidate.objection(),
+        // No file's time tells of a new owner or mode.
+        Verdict::Foreign(_) => {
+            candidate.objection().map(|failure| failure.hint("then: mima reload"))
+        }
         Verdict::Changed => Some(not_allowed("has changed since it was allowed")),
         Verdict::Unknown => Some(not_allowed("is not allowed yet")),
     });
