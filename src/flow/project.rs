@@ -69,8 +69,7 @@ impl Look {
     pub fn key(&self) -> String {
         let mut hash = self.inputs.clone();
         self.watching.digest(&mut hash);
-        let digest = hex::encode(hash.finalize());
-        digest.get(..16).unwrap_or_default().to_owned()
+        hex::encode(hash.finalize().get(..8).unwrap_or_default())
     }
 
     /// For a verb that makes no sense without the project: fails with the reason if there is
