@@ -43,7 +43,8 @@ fn while_flipping(file: &Path, work: impl FnOnce()) -> usize {
 fn t_a1_ten_thousand_loads_of_a_file_that_is_being_exchanged_never_load_the_other() {
     let world = World::new();
     let project = Project::allowed(&world, "p", GOOD);
-    let mima = Mima::new(Paths::in_dir(world.data()), Prompter::from_env(false));
+    let mima =
+        Mima::new(Paths::in_dir(world.data()), Prompter::from_env(mima::prompt::Asking::Forbidden));
     let mut loaded = 0;
     let mut refused = 0;
     let flips = while_flipping(&project.file(), || {
@@ -94,7 +95,8 @@ fn t_a1_nor_do_loads_through_a_link_that_is_being_retargeted() {
     let (good, evil) = (project.write("good", GOOD), project.write("evil", EVIL));
     symlink(&good, project.file()).unwrap();
     project.allow();
-    let mima = Mima::new(Paths::in_dir(world.data()), Prompter::from_env(false));
+    let mima =
+        Mima::new(Paths::in_dir(world.data()), Prompter::from_env(mima::prompt::Asking::Forbidden));
     let stop = AtomicBool::new(false);
     let mut loaded = 0;
     std::thread::scope(|scope| {
