@@ -50,7 +50,7 @@ pub(super) fn run(mima: &Mima, args: &Export) -> Result<()> {
         ExportFormat::Zsh => Shell::Zsh,
         ExportFormat::Fish => Shell::Fish,
         ExportFormat::Json => {
-            term::print(&json(&outcome)?)?;
+            term::print_json(&json(&outcome)?)?;
             return failure.map_or(Ok(()), Err);
         }
     };
@@ -173,7 +173,7 @@ fn render(script: &mut Script, change: &Change) {
 }
 
 /// Renders the changes as a flat object: a value to set, or null for a variable to unset.
-fn json(outcome: &Outcome) -> Result<Vec<u8>> {
+fn json(outcome: &Outcome) -> Result<serde_json::Value> {
     let mut object = serde_json::Map::new();
     let text = |name: &str, bytes: &[u8]| {
         let text = std::str::from_utf8(bytes).map_err(|_| {
@@ -195,5 +195,5 @@ fn json(outcome: &Outcome) -> Result<Vec<u8>> {
             None => {}
         }
     }
-    Ok(format!("{:#}\n", serde_json::Value::from(object)).into_bytes())
+    Ok(object.into())
 }
