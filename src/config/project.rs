@@ -108,6 +108,31 @@ impl ProjectFile {
     }
 }
 
+impl ProjectFile {
+    /// Refuses what YAML can write, `"\0"`, and no variable or path can hold. Names have rules
+    /// of their own. (threat B8)
+    fn refuse_nul(&self) -> Result<(), Fault> {
+        let env = self.env.iter().map(|(name, text)| (path_text(&["env", name.as_str()]), text));
+        let listed = self.list_add.iter().flat_map(|(name, list)| {
+            list.iter().map(|text| (path_text(&["path_add", name.as_str()]), text))
+        });
+        let lists = [
+            ("PATH_add", &self.path_add),
+            ("dotenv", &self.dotenv),
+            ("dotenv_if_exists", &self.dotenv_if_exists),
+            ("watch_file", &self.watch_file),
+        ];
+        let lists = lists
+            .into_iter()
+            .flat_map(|(key, list)| list.iter().map(move |text| (key.to_owned(), text)));
+        let flake = self.use_flake.iter().map(|text| ("use_flake".to_owned(), text));
+        match env.chain(listed).chain(lists).chain(flake).find(|(_, t)| t.value.contains('\0')) {
+            Some((key, text)) => Err(Fault::new(text.place, key, "a NUL cannot be in this")),
+            None => Ok(()),
+        }
+    }
+}
+
 /// Appends the items of a local file.
 fn append<T>(mut items: Vec<Located<T>>, local: Vec<Located<T>>) -> Vec<Located<T>> {
     items.extend(local.into_iter().map(Located::local));
@@ -145,6 +170,13 @@ pub enum Layout {
     Perl,
     /// Python, with an existing virtual environment.
     Python,
+}
+
+impl Layout {
+    /// The word for it in a file.
+    pub fn name(self) -> &'static str {
+        LAYOUTS.iter().find(|(_, layout)| *layout == self).map_or("", |(name, _)| name)
+    }
 }
 
 /// The layouts by name.
@@ -185,7 +217,7 @@ impl Document for ProjectFile {
     type Raw = Raw;
 
     fn check(raw: Raw) -> Result<Self, Fault> {
-        Ok(Self {
+        let file = Self {
             groups: Groups::check(raw.groups)?,
             wrap: each(raw.wrap, "wrap", group_name)?,
             env: by_variable(raw.env, "env")?,
@@ -205,7 +237,9 @@ impl Document for ProjectFile {
                 .map(|text| one(&text, "auto_export", switch))
                 .transpose()?,
             auto_export_groups: each(raw.auto_export_groups, "auto_export_groups", group_name)?,
-        })
+        };
+        file.refuse_nul()?;
+        Ok(file)
     }
 
     fn explain(key: &str) -> Option<(String, String)> {
