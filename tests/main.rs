@@ -18,21 +18,27 @@
     reason = "a test may fail by panicking, and its files are its own"
 )]
 
+mod allow;
 mod common;
 mod config;
 mod contract;
 mod crash;
 mod environments;
+mod exec;
 mod fixtures;
 mod frame;
 mod frame_pty;
 mod frame_strace;
 mod groups;
 mod homes;
+mod hostile;
+mod hostile_yaml;
 mod layers;
 mod leaks;
 mod limits;
 mod names;
+mod project_groups;
+mod projects;
 mod prompts;
 mod quoting;
 mod readme;
@@ -45,6 +51,7 @@ mod shell_names;
 mod surface;
 mod trust;
 mod trust_owners;
+mod trust_records;
 mod vault;
 mod vault_format;
 mod vault_plugin;
