@@ -7,13 +7,13 @@ use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::time::Duration;
 
-use rustix::fs::{CWD, FileType, Mode, OFlags};
+use rustix::fs::{Mode, OFlags};
 
-use crate::common::is_root;
 use crate::common::project::{Project, changes, nothing_set};
 use crate::common::strace::errno_points;
-use crate::common::user::{USER, User, give, mode, project_of};
+use crate::common::user::{USER, User, give, mknod, mode, project_of};
 use crate::common::world::World;
+use crate::common::{is_root, skip};
 
 /// How long anything may take that must not wait. Of this, a busy machine needs most.
 pub(crate) const AT_ONCE: Duration = Duration::from_secs(2);
@@ -24,13 +24,12 @@ type Kind = (&'static str, fn(&Path));
 /// Kinds of files that are no regular ones.
 const KINDS: [Kind; 4] = [
     ("a directory", |path| std::fs::create_dir(path).unwrap()),
-    ("a FIFO", |path| rustix::fs::mknodat(CWD, path, FileType::Fifo, 0o644.into(), 0).unwrap()),
+    ("a FIFO", |path| mknod(path, "p")),
     ("a socket", |path| drop(UnixListener::bind(path).unwrap())),
-    // /dev/zero, which never ends.
+    // One that never ends.
     ("a device", |path| {
         if is_root("can make a device") {
-            let zero = rustix::fs::makedev(1, 5);
-            rustix::fs::mknodat(CWD, path, FileType::CharacterDevice, 0o644.into(), zero).unwrap();
+            mknod(path, "c 1 5");
         }
     }),
 ];
@@ -132,7 +131,10 @@ fn t_d1_t_j7_a_directory_may_have_any_name() {
     let world = World::new();
     for name in NAMES {
         let dir = world.home().join(OsStr::from_bytes(name));
-        std::fs::create_dir(&dir).unwrap();
+        // Not every file system takes bytes that are no UTF-8.
+        if std::fs::create_dir(&dir).is_err() && cfg!(target_os = "macos") {
+            continue;
+        }
         std::fs::write(
             dir.join(".mima.yaml"),
             "env: {A: '${MIMA_DIR}/x'}\nPATH_add: [bin]\ngroups: {dev: {T: x}}\n",
@@ -205,6 +207,9 @@ fn deep(top: &Path, name: &str, levels: usize) -> OwnedFd {
 /// More levels than are looked at, or than a path may have bytes, hide what is above.
 #[test]
 fn t_d2_a_directory_twenty_kilobytes_deep_is_no_trouble() {
+    if !Path::new("/proc/self/fd").exists() {
+        return skip("no way into a directory but by its path");
+    }
     let world = World::new();
     let project = Project::allowed(&world, "p", "env: {MARK: here}\n");
     for (name, levels, found) in [("d".repeat(200), 100, true), ("e".to_owned(), 4200, false)] {

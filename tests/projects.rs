@@ -154,6 +154,25 @@ fn t_b11_what_cannot_be_or_must_not_be_on_path_is_refused_with_its_place() {
     }
 }
 
+/// What was odd before is so afterwards, to the byte.
+#[test]
+fn t_b11_what_stood_in_path_before_is_left_as_it_was() {
+    let world = World::new();
+    let project = Project::allowed(&world, "p", "PATH_add: [bin]\npath_add: {LIST: [one, one]}\n");
+    let own = format!("{}:{}", world.bin().display(), crate::common::PATH);
+    let bin = project.dir.join("bin").display().to_string();
+    for before in [format!("{own}::/a//b/:"), format!(":{own}"), format!("{own}:{bin}:{bin}")] {
+        let lines = "echo \"$PATH\"; cd /; load; echo \"$PATH\"; cd - >/dev/null; load; load; cd /; load; \
+                     echo \"$PATH ${LIST-unset}\"";
+        let bash = project.bash(lines).env("PATH", &before).run();
+        bash.ok().quiet().stdout_is(format!("{bin}:{before}\n{before}\n{before} unset\n"));
+    }
+    let empty =
+        project.bash("echo \"$LIST\"; cd /; load; echo \"${LIST-unset}|\"").env("LIST", "").run();
+    let one = project.dir.join("one").display().to_string();
+    empty.ok().stdout_is(format!("{one}:{one}\n|\n"));
+}
+
 #[test]
 fn t_b12_what_the_user_has_changed_since_stays_the_users() {
     let world = World::new();

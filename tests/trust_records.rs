@@ -4,7 +4,7 @@ use std::os::unix::fs::symlink;
 use std::path::PathBuf;
 
 use crate::common::project::{Project, names_in};
-use crate::common::user::{USER, User, give, mode, project_of};
+use crate::common::user::{USER, User, give, mknod, mode, project_of};
 use crate::common::world::World;
 use crate::common::{find, is_root};
 
@@ -117,8 +117,8 @@ fn t_a13_a_record_that_others_could_have_written_is_none() {
     assert!(!path.symlink_metadata().unwrap().is_symlink());
     assert_eq!(std::fs::read(&elsewhere).unwrap(), bytes);
     std::fs::remove_file(&path).unwrap();
-    rustix::fs::mknodat(rustix::fs::CWD, &path, rustix::fs::FileType::Fifo, 0o600.into(), 0)
-        .unwrap();
+    mknod(&path, "p");
+    mode(&path, 0o600);
     project.not_loaded("it is no regular file");
     project.allow();
     std::fs::remove_file(&path).unwrap();

@@ -269,6 +269,6 @@ fn read_record(path: &Path) -> Result<Option<Vec<u8>>> {
         }
         Ok(_) => {}
     }
-    fs::check_owned(path)?;
+    fs::check_owned(path).map_err(|failure| failure.hint("mima allow makes it anew"))?;
     fs::read_capped(path, 2 * MAX_FILE_BYTES)
 }

@@ -59,3 +59,10 @@ pub(crate) fn mode(path: &Path, mode: u32) {
 pub(crate) fn give(path: &Path, uid: u32) {
     chown(path, Some(uid), Some(uid)).unwrap();
 }
+
+/// Makes a file that is no regular one: `p` a FIFO, `c 1 5` what is /dev/zero on Linux.
+pub(crate) fn mknod(path: &Path, kind: &str) {
+    let mut command = std::process::Command::new("mknod");
+    let mut child = super::spawn(command.arg(path).args(kind.split(' ')));
+    assert!(child.wait().unwrap().success());
+}
