@@ -50,6 +50,7 @@ mod secrets;
 mod shell_names;
 mod surface;
 mod trust;
+mod trust_crash;
 mod trust_owners;
 mod trust_records;
 mod vault;
