@@ -18,11 +18,13 @@
     reason = "a test may fail by panicking, and its files are its own"
 )]
 
+mod allow;
 mod common;
 mod config;
 mod contract;
 mod crash;
 mod environments;
+mod exec;
 mod fixtures;
 mod frame;
 mod frame_pty;
@@ -31,10 +33,14 @@ mod groups;
 mod homes;
 mod hook_changes;
 mod hook_processes;
+mod hostile;
+mod hostile_yaml;
 mod layers;
 mod leaks;
 mod limits;
 mod names;
+mod project_groups;
+mod projects;
 mod prompts;
 mod quoting;
 mod readme;
@@ -46,7 +52,9 @@ mod secrets;
 mod shell_names;
 mod surface;
 mod trust;
+mod trust_crash;
 mod trust_owners;
+mod trust_records;
 mod vault;
 mod vault_format;
 mod vault_plugin;

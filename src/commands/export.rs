@@ -63,7 +63,7 @@ pub(super) fn run(mima: &Mima, args: &Export) -> Result<()> {
 
 /// Prints what is to change, and why nothing is loaded if that is so.
 fn print_json(mut outcome: Outcome) -> Result<()> {
-    term::print(&json(&outcome)?)?;
+    term::print_json(&json(&outcome)?)?;
     let broken = outcome.look.layers.is_empty() && !outcome.look.notices.is_empty();
     if broken {
         return Err(outcome.look.notices.remove(0));
@@ -202,7 +202,7 @@ fn render(script: &mut Script, change: &Change) {
 }
 
 /// Renders the changes as a flat object: a value to set, or null for a variable to unset.
-fn json(outcome: &Outcome) -> Result<Vec<u8>> {
+fn json(outcome: &Outcome) -> Result<serde_json::Value> {
     let mut object = serde_json::Map::new();
     let text = |name: &str, bytes: &[u8]| {
         let text = std::str::from_utf8(bytes).map_err(|_| {
@@ -224,5 +224,5 @@ fn json(outcome: &Outcome) -> Result<Vec<u8>> {
             None => {}
         }
     }
-    Ok(format!("{:#}\n", serde_json::Value::from(object)).into_bytes())
+    Ok(object.into())
 }
