@@ -30,6 +30,7 @@ mod frame_strace;
 mod groups;
 mod homes;
 mod hook_changes;
+mod hook_manners;
 mod hook_processes;
 mod layers;
 mod leaks;

@@ -170,13 +170,13 @@ PS1='<$prompt_level.$((++prompt_number))> '
 ";
 
 const FISH_PROMPT: &str = r#"
-set -gx prompt_level (math "0$prompt_level" + 1)
+set -gx prompt_level (builtin math "0$prompt_level" + 1)
 set -g prompt_number 0
 function count_prompts --on-event fish_prompt
-    set -g prompt_number (math $prompt_number + 1)
+    set -g prompt_number (builtin math $prompt_number + 1)
 end
 function fish_prompt
-    echo -n "<$prompt_level.$prompt_number> "
+    builtin echo -n "<$prompt_level.$prompt_number> "
 end
 function fish_title
 end
