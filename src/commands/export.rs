@@ -69,15 +69,11 @@ fn decide(mima: &Mima, args: &Export) -> Outcome {
             Default::default()
         });
     let mut key = look.key();
-    if let Some(exported) = groups::export(mima, args, &offered, &before, &wanted, &key) {
-        key.push_str(exported.suffix());
-        match exported {
-            groups::Exported::Open(secrets) => {
-                let secrets = secrets.into_iter().map(|(name, value)| (name, Some(value)));
-                wanted.vars.extend(secrets);
-            }
-            groups::Exported::Locked(why) => look.notices.extend(why),
-        }
+    if let Some(exported) = groups::export(mima, args, &look, &offered, &before, &wanted) {
+        key.push_str(&exported.suffix);
+        let secrets = exported.secrets.into_iter().map(|(name, value)| (name, Some(value)));
+        wanted.vars.extend(secrets);
+        look.notices.extend(exported.notice);
     }
     look.notices.extend(offered.names.iter().filter(|group| !group.may_wrap()).map(|group| {
         Failure::failed(format!("`{group}` gets no command of its own: mima run {group} -- CMD"))
