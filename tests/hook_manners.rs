@@ -1,6 +1,6 @@
 //! What a user has is as it was: the hook changes what it loads, and nothing else.
 
-use crate::common::hooked::{Hooked, SHELLS, Start, age, each};
+use crate::common::hooked::{Hooked, Start, age, each, said_in};
 use crate::common::world::World;
 
 /// A value that must not be printed by accident.
@@ -14,11 +14,6 @@ fn world() -> World {
     world.mima(&["allow", "--yes"]).cwd(world.home().join("p")).run().ok();
     age(&world.data().join("trust"));
     world
-}
-
-/// Picks what is said in one of the shells, in the order of [`SHELLS`].
-fn said_in<'a>(shell: &str, words: [&'a str; 3]) -> &'a str {
-    words[SHELLS.iter().position(|name| *name == shell).unwrap()]
 }
 
 /// Types the lines into a shell with the hook and into one without, in a project and while it
@@ -176,7 +171,7 @@ fn assert_works_after(shell: &'static str, setup: &str) {
 }
 
 #[test]
-fn t_b4_the_hook_works_whatever_options_are_set() {
+fn the_hook_works_whatever_options_are_set() {
     for setup in [
         "set -eu",
         "set -o nounset -o noclobber -o pipefail -o noglob",
@@ -213,7 +208,7 @@ fn t_b4_the_hook_works_whatever_options_are_set() {
 }
 
 #[test]
-fn t_b4_the_hook_works_whatever_is_an_alias_or_a_function() {
+fn the_hook_works_whatever_is_an_alias_or_a_function() {
     let names = "test [ export command local eval printf return unset set declare typeset \
                  echo print read shift exec trap alias complete source exit";
     let aliases = |names: &str| {

@@ -26,6 +26,11 @@ pub(crate) fn each(test: impl Fn(&'static str)) {
     }
 }
 
+/// Picks what is said in one of the shells, in the order of [`SHELLS`].
+pub(crate) fn said_in<'a>(shell: &str, words: [&'a str; 3]) -> &'a str {
+    words[SHELLS.iter().position(|name| *name == shell).unwrap()]
+}
+
 /// How a shell is to be started: in the home directory, with the hook, unless told otherwise.
 #[must_use]
 pub(crate) struct Start<'a> {
