@@ -80,6 +80,8 @@ function __mima_check {
 function __mima_precmd {
     \builtin \emulate -L zsh +o xtrace +o aliases +o all_export \
         +o err_exit +o err_return +o no_unset
+    # Until the end of this function only: zsh would call it for each command in here.
+    \builtin \trap - DEBUG
     if [[ -n $__mima_off || $ZSH_SUBSHELL -gt 0 || -n ${compstate+x} ]]; then
         \builtin \return 0
     fi
@@ -96,6 +98,7 @@ function __mima_precmd {
 function __mima_chpwd {
     \builtin \emulate -L zsh +o xtrace +o aliases +o all_export \
         +o err_exit +o err_return +o no_unset
+    \builtin \trap - DEBUG
     if [[ -n $__mima_off || $ZSH_SUBSHELL -gt 0 || -n ${compstate+x} ]]; then
         \builtin \return 0
     fi
@@ -111,6 +114,7 @@ function __mima_chpwd {
 function __mima_switch {
     \builtin \emulate -L zsh +o xtrace +o aliases +o all_export \
         +o err_exit +o err_return +o no_unset
+    \builtin \trap - DEBUG
     \builtin \local __mima_found
     __mima_pwd=$PWD
     case $1 in

@@ -75,8 +75,8 @@ fn print_json(mut outcome: Outcome) -> Result<()> {
 /// Tells whether this very shell has been told all that there is to say, and needs only the
 /// new stamps.
 fn is_told(args: &Export, state: &State, look: &Look) -> bool {
-    let suffix = state.key.strip_prefix(&look.key());
-    let is_old = look.nearest.is_some() && suffix.is_some_and(groups::Exported::is_suffix);
+    // What came of groups that are exported follows in the key.
+    let is_old = look.nearest.is_some() && state.key.starts_with(&look.key());
     is_old && args.have == state.key && !args.reload
 }
 
@@ -89,15 +89,11 @@ fn decide(mima: &Mima, args: &Export, mut look: Look, before: Before) -> Outcome
             Default::default()
         });
     let mut key = look.key();
-    if let Some(exported) = groups::export(mima, args, &offered, &before, &wanted, &key) {
-        key.push_str(exported.suffix());
-        match exported {
-            groups::Exported::Open(secrets) => {
-                let secrets = secrets.into_iter().map(|(name, value)| (name, Some(value)));
-                wanted.vars.extend(secrets);
-            }
-            groups::Exported::Locked(why) => look.notices.extend(why),
-        }
+    if let Some(exported) = groups::export(mima, args, &look, &offered, &before, &wanted) {
+        key.push_str(&exported.suffix);
+        let secrets = exported.secrets.into_iter().map(|(name, value)| (name, Some(value)));
+        wanted.vars.extend(secrets);
+        look.notices.extend(exported.notice);
     }
     look.notices.extend(offered.names.iter().filter(|group| !group.may_wrap()).map(|group| {
         Failure::failed(format!("`{group}` gets no command of its own: mima run {group} -- CMD"))

@@ -49,7 +49,7 @@ impl Script {
     /// Begins with the functions of the prelude.
     pub fn new(shell: Shell) -> Self {
         let mut script = Self { shell, lines: Vec::new() };
-        script.line(&[shell.prelude().as_bytes()]);
+        script.line(&[&shell.prelude()]);
         script.line(&[b"__mima_begin"]);
         script
     }

@@ -26,6 +26,11 @@ pub(crate) fn each(test: impl Fn(&'static str)) {
     }
 }
 
+/// Picks what is said in one of the shells, in the order of [`SHELLS`].
+pub(crate) fn said_in<'a>(shell: &str, words: [&'a str; 3]) -> &'a str {
+    words[SHELLS.iter().position(|name| *name == shell).unwrap()]
+}
+
 /// How a shell is to be started: in the home directory, with the hook, unless told otherwise.
 #[must_use]
 pub(crate) struct Start<'a> {
@@ -170,13 +175,13 @@ PS1='<$prompt_level.$((++prompt_number))> '
 ";
 
 const FISH_PROMPT: &str = r#"
-set -gx prompt_level (math "0$prompt_level" + 1)
+set -gx prompt_level (builtin math "0$prompt_level" + 1)
 set -g prompt_number 0
 function count_prompts --on-event fish_prompt
-    set -g prompt_number (math $prompt_number + 1)
+    set -g prompt_number (builtin math $prompt_number + 1)
 end
 function fish_prompt
-    echo -n "<$prompt_level.$prompt_number> "
+    builtin echo -n "<$prompt_level.$prompt_number> "
 end
 function fish_title
 end
