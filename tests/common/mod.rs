@@ -5,6 +5,7 @@
 pub(crate) mod command;
 pub(crate) mod leaks;
 pub(crate) mod pty;
+pub(crate) mod random;
 pub(crate) mod scenario;
 pub(crate) mod session;
 pub(crate) mod source;
