@@ -5,6 +5,7 @@ use std::process::Command;
 use crate::common::pty::Pty;
 use crate::common::require;
 use crate::common::session::{bare, hook};
+use crate::common::strace::trace;
 use crate::common::world::World;
 
 const SHELLS: [&str; 3] = ["bash", "zsh", "fish"];
@@ -58,5 +59,56 @@ fn mima_quiet_silences_the_line_and_nothing_else() {
         pty.send_line("exit");
         pty.wait();
         assert!(!pty.transcript().contains("left"), "{shell}: {}", pty.transcript());
+    }
+}
+
+#[test]
+fn what_a_command_ended_with_is_still_there_after_the_prompt() {
+    for shell in SHELLS {
+        let world = World::new();
+        let Some(mut pty) = interactive(shell, &world, &[]) else { continue };
+        let status = if shell == "fish" { "$status-$pipestatus[1]" } else { "$?-${PIPESTATUS[0]}" };
+        let status = if shell == "zsh" { "$?-${pipestatus[1]}" } else { status };
+        for (dir, failing) in
+            [("p", "sh -c 'exit 3' | sh -c 'exit 4'"), ("..", "sh -c 'exit 5' | sh -c 'exit 6'")]
+        {
+            pty.send_line(&format!("cd {dir}"));
+            pty.send_line(failing);
+            pty.send_line(&format!("echo \"got-{status}-\""));
+            pty.expect(if dir == "p" { "got-4-3-" } else { "got-6-5-" });
+        }
+        // And after a command at whose prompt a project is loaded.
+        pty.send_line("cd p && sh -c 'exit 7'");
+        pty.send_line(&format!("echo \"got-{status}-\""));
+        pty.expect("got-7-7-");
+    }
+}
+
+/// Counts what is started while a shell goes into a project and stays there.
+#[test]
+fn a_prompt_at_which_nothing_changed_starts_no_process() {
+    for shell in SHELLS {
+        let Some(program) = require(shell) else { continue };
+        let world = World::new();
+        let file = world.write("p/.mima.yaml", "env: { HELLO: world }\n");
+        world.mima(&["allow", "--yes", "p"]).run().ok();
+        let old = std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1_600_000_000);
+        std::fs::File::open(file).unwrap().set_modified(old).unwrap();
+        // The trust directory is watched, too, and is not yet old enough.
+        std::thread::sleep(std::time::Duration::from_millis(60));
+        let (load, prompt) = hook(shell);
+        let prompts = format!("{prompt}\n").repeat(20);
+        let session = format!("{load}\n{prompts}cd p\n{prompts}cd .\n{prompts}cd ..\n{prompts}");
+        let path = world.root().join("session");
+        std::fs::write(&path, session).unwrap();
+        let command = world.command(program).args(bare(shell)).arg(&path);
+        let Some((output, lines)) = trace(&world, command, &["-e", "trace=execve"]) else { return };
+        output.ok().quiet();
+        let runs: Vec<_> = lines
+            .iter()
+            .map(|line| &line.text)
+            .filter(|text| text.contains("\"export\""))
+            .collect();
+        assert_eq!(runs.len(), 2, "{shell}: once in, once out: {runs:#?}");
     }
 }
