@@ -107,9 +107,10 @@ pub fn say(lines: &str) {
     drop(io::stderr().write_all(lines.as_bytes()));
 }
 
-/// Tells whether the user wants no styles.
+/// Tells whether the user wants no styles, or the terminal has none.
 fn is_plain() -> bool {
     std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
+        || std::env::var_os("TERM").is_none_or(|value| value == "dumb")
 }
 
 /// Tells whether standard error is a terminal.

@@ -32,6 +32,10 @@ fn the_readmes_sessions_are_true() {
             pty.expect_next(&format!("{line} "));
             pty.send_line(answer);
             pty.expect_next("\r\n");
+        } else if let Some(question) = line.strip_suffix("[y/N] y") {
+            pty.expect_next(&format!("{question}[y/N] "));
+            pty.send_line("y");
+            pty.expect_next("y\r\n");
         } else {
             pty.expect_next(&format!("{line}\r\n"));
         }

@@ -27,7 +27,7 @@ use crate::cli::{Cli, Verb};
 use crate::error::{self, Result};
 use crate::flow::Mima;
 use crate::paths::Paths;
-use crate::prompt::Prompter;
+use crate::prompt::{Asking, Prompter};
 use crate::{sys, term};
 
 /// What mima's own failures exit with.
@@ -58,28 +58,31 @@ pub fn main() -> ExitCode {
 }
 
 fn dispatch(cli: Cli) -> Result<()> {
-    let mima = |may_ask| -> Result<Mima> {
-        Ok(Mima::new(Paths::from_env(cli.as_root)?, Prompter::from_env(may_ask)))
+    let mima = |asking| -> Result<Mima> {
+        Ok(Mima::new(Paths::from_env(cli.as_root)?, Prompter::from_env(asking)))
     };
+    let unless = |no_prompt| if no_prompt { Asking::Forbidden } else { Asking::Allowed };
     match cli.verb {
-        Verb::Set(args) => set::run(&mima(true)?, &args),
-        Verb::Secret(verb) => secret::run(&mima(true)?, &verb),
-        Verb::Group(verb) => group::run(&mima(true)?, &verb),
-        Verb::Run(args) => run::run(&mima(!args.no_prompt)?, &args),
-        Verb::Env(args) => env::run(&mima(!args.no_prompt)?, &args),
-        Verb::Hook(args) => hook::run(&mima(true)?, &args),
-        Verb::Init => init::run(&mima(true)?),
-        Verb::Allow(args) => allow::run(&mima(true)?, &args),
-        Verb::Deny(args) => deny::run(&mima(true)?, &args),
-        Verb::Edit(args) => edit::run(&mima(true)?, &args),
-        Verb::Prune => prune::run(&mima(true)?),
-        Verb::Status(args) => status::run(&mima(true)?, &args),
+        Verb::Set(args) => set::run(&mima(Asking::Allowed)?, &args),
+        Verb::Secret(verb) => secret::run(&mima(Asking::Allowed)?, &verb),
+        Verb::Group(verb) => group::run(&mima(Asking::Allowed)?, &verb),
+        Verb::Run(args) => run::run(&mima(unless(args.no_prompt))?, &args),
+        Verb::Env(args) => env::run(&mima(unless(args.no_prompt))?, &args),
+        Verb::Hook(args) => hook::run(&mima(Asking::Allowed)?, &args),
+        Verb::Init => init::run(&mima(Asking::Allowed)?),
+        Verb::Allow(args) => allow::run(&mima(Asking::Allowed)?, &args),
+        Verb::Deny(args) => deny::run(&mima(Asking::Allowed)?, &args),
+        Verb::Edit(args) => edit::run(&mima(Asking::Allowed)?, &args),
+        Verb::Prune => prune::run(&mima(Asking::Allowed)?),
+        Verb::Status(args) => status::run(&mima(Asking::Allowed)?, &args),
         Verb::Off => hook::missing("off"),
         Verb::On => hook::missing("on"),
         Verb::Reload => hook::missing("reload"),
-        Verb::Exec(args) => exec::run(&mima(true)?, &args),
-        Verb::Export(args) => export::run(&mima(args.typed)?, &args),
-        Verb::Vault(verb) => vault::run(&mima(true)?, &verb),
+        Verb::Exec(args) => exec::run(&mima(Asking::Allowed)?, &args),
+        Verb::Export(args) => {
+            export::run(&mima(if args.typed { Asking::InHook } else { Asking::Forbidden })?, &args)
+        }
+        Verb::Vault(verb) => vault::run(&mima(Asking::Allowed)?, &verb),
         Verb::Completions(args) => completions::run(&args),
         Verb::Man => man::run(),
     }

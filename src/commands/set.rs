@@ -26,6 +26,11 @@ pub(super) fn run(mima: &Mima, args: &Set) -> Result<()> {
         "stored {name}, and group {group} sets {var} from it{before} ({})",
         term::path(&path)
     ));
-    term::hint(&format!("mima run {group} -- CMD"));
+    if mima.groups()?.secret(&group, &var) == Some(&name) {
+        term::hint(&format!("mima run {group} -- CMD"));
+    } else {
+        term::note(&format!("the project here has a group {group} of its own, which hides it"));
+        term::hint(&format!("mima group link --project {group} {var} {name}"));
+    }
     Ok(())
 }

@@ -9,9 +9,7 @@ mod splice;
 #[cfg(test)]
 mod tests;
 
-use serde::Deserialize;
-
-use super::groups::{Groups, RawGroups, refuse_clash};
+use super::groups::{Groups, refuse_clash};
 use super::parse::outline::Node;
 use super::parse::{self, Document, Fault, Place, path_text};
 use crate::error::{Failure, Kind, Result};
@@ -157,19 +155,17 @@ fn groups_of(bytes: &[u8], label: &str) -> Result<Groups> {
 }
 
 /// Any file, as far as its groups are concerned.
+#[derive(Default)]
 struct OnlyGroups(Groups);
 
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Raw {
-    groups: RawGroups,
-}
-
 impl Document for OnlyGroups {
-    type Raw = Raw;
+    const KEYS: &'static [&'static str] = &[];
 
-    fn check(raw: Raw) -> Result<Self, Fault> {
-        Groups::check(raw.groups).map(Self)
+    fn set(&mut self, key: &Node, value: &Node) -> Result<(), Fault> {
+        if key.text() == GROUPS {
+            self.0 = Groups::read(value)?;
+        }
+        Ok(())
     }
 
     fn explain(_: &str) -> Option<(String, String)> {

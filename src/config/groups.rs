@@ -4,12 +4,10 @@
 
 use std::collections::BTreeMap;
 
-use super::parse::{Entries, Fault, Text, path_text};
+use super::parse::Fault;
+use super::parse::outline::Node;
 use crate::error::{Failure, Kind, Result};
 use crate::names::{self, GroupName, SecretName, VarName};
-
-/// The groups of a file as serde reads them.
-pub type RawGroups = Entries<Entries<Text>>;
 
 /// The variables of one group, each with its secret, in the order of the file.
 pub type Links = Vec<(VarName, SecretName)>;
@@ -30,31 +28,22 @@ pub struct Link {
 }
 
 impl Groups {
-    /// Checks the names in `raw`.
-    pub fn check(raw: RawGroups) -> Result<Self, Fault> {
+    /// Reads what stands under the key `groups`.
+    pub(super) fn read(value: &Node) -> Result<Self, Fault> {
         let mut groups = Self::default();
-        for (key, entries) in raw.0 {
-            let path = path_text(&["groups", &key.value]);
-            let group = group_name(&key, &path)?;
-            // serde tells `1` and `"1"` apart; they are one name.
-            if groups.get(&group).is_some() {
-                return Err(Fault::new(key.place, &path, "this key is there twice"));
-            }
+        value.map(|key, links| {
+            let group = group_name(key)?;
             refuse_clash(groups.iter().map(|(name, _)| name.as_str()), group.as_str())
-                .map_err(|what| Fault::new(key.place, &path, what))?;
+                .map_err(|what| key.fault(what))?;
             groups.0.push((group.clone(), Vec::new()));
-            for (key, text) in entries.0 {
-                let path = path_text(&["groups", group.as_str(), &key.value]);
-                let var = var_name(&key, &path)?;
-                let secret = SecretName::parse(&text.value).map_err(|_| {
-                    Fault::new(text.place, &path, "this is no name for a secret")
-                        .hint(SecretName::RULE)
-                })?;
+            links.map(|key, value| {
+                let (var, secret) = (var_name(key)?, secret_name(value)?);
                 refuse_clash(groups.secrets(), secret.as_str())
-                    .map_err(|what| Fault::new(text.place, &path, what))?;
+                    .map_err(|what| value.fault(what))?;
                 groups.set(&group, &var, &secret);
-            }
-        }
+                Ok(())
+            })
+        })?;
         Ok(groups)
     }
 
@@ -212,21 +201,25 @@ pub(super) fn refuse_clash<'a>(
     }
 }
 
-/// Checks the name of a group in a file.
-pub(super) fn group_name(text: &Text, path: &str) -> Result<GroupName, Fault> {
-    GroupName::parse(&text.value).map_err(|_| {
-        Fault::new(text.place, path, "this is no name for a group").hint(GroupName::RULE)
-    })
+/// Reads the name of a group.
+pub(super) fn group_name(value: &Node) -> Result<GroupName, Fault> {
+    GroupName::parse(value.scalar()?)
+        .map_err(|_| value.fault("this is no name for a group").hint(GroupName::RULE))
 }
 
-/// Checks the name of a variable that a file sets.
-pub(super) fn var_name(text: &Text, path: &str) -> Result<VarName, Fault> {
-    let var = any_var_name(text, path)?;
+/// Reads the name of a secret.
+fn secret_name(value: &Node) -> Result<SecretName, Fault> {
+    SecretName::parse(value.scalar()?)
+        .map_err(|_| value.fault("this is no name for a secret").hint(SecretName::RULE))
+}
+
+/// Reads the name of a variable that a file sets.
+pub(super) fn var_name(value: &Node) -> Result<VarName, Fault> {
+    let var = any_var_name(value)?;
     if !var.is_steering() {
         return Ok(var);
     }
-    let fault =
-        Fault::new(text.place, path, "this variable steers the shell or mima: no file may set it");
+    let fault = value.fault("this variable steers the shell or mima: no file may set it");
     Err(if var.as_str() == "PATH" {
         fault.hint("a project file adds directories with `PATH_add: [bin]`")
     } else {
@@ -234,11 +227,10 @@ pub(super) fn var_name(text: &Text, path: &str) -> Result<VarName, Fault> {
     })
 }
 
-/// Checks the name of a variable that a file only mentions.
-pub(super) fn any_var_name(text: &Text, path: &str) -> Result<VarName, Fault> {
-    VarName::parse(&text.value).map_err(|_| {
-        Fault::new(text.place, path, "this is no name for a variable").hint(VarName::RULE)
-    })
+/// Reads the name of a variable that a file only mentions.
+pub(super) fn any_var_name(value: &Node) -> Result<VarName, Fault> {
+    VarName::parse(value.scalar()?)
+        .map_err(|_| value.fault("this is no name for a variable").hint(VarName::RULE))
 }
 
 #[cfg(test)]

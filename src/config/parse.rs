@@ -5,12 +5,7 @@
 //! of YAML stays behind this module. (threats: C1–C6)
 
 pub mod outline;
-
-use std::fmt;
-
-use serde::de::{Deserialize, DeserializeOwned, Deserializer, MapAccess, Visitor};
-use serde_saphyr::Error;
-use serde_saphyr::options::MergeKeyPolicy;
+mod shape;
 
 use crate::error::{Failure, Result};
 use crate::names::{self, GroupName, VarName};
@@ -27,13 +22,13 @@ const MAX_DEPTH: usize = 16;
 /// The longest key that a message shows; beyond that it may be anything.
 const MAX_SHOWN: usize = 40;
 
-/// A kind of file: what serde reads, and what it must satisfy beyond its shape.
-pub trait Document: Sized {
-    /// The shape of the file, with the position of everything that is checked later.
-    type Raw: DeserializeOwned + Default;
+/// A kind of file: which keys it has, and what stands under each. It starts empty.
+pub trait Document: Default {
+    /// The keys that such a file has besides `groups`.
+    const KEYS: &'static [&'static str];
 
-    /// Checks the names and values in the file.
-    fn check(raw: Self::Raw) -> Result<Self, Fault>;
+    /// Checks the value of a top-level key and takes it in.
+    fn set(&mut self, key: &Node, value: &Node) -> Result<(), Fault>;
 
     /// Says what is wrong with a top-level key that this file does not have, and what to
     /// do, if there is more to say than that it is unknown.
@@ -42,13 +37,15 @@ pub trait Document: Sized {
 
 /// Parses a file. `label` is what messages call it: `~/.mima.yaml`.
 pub fn parse<T: Document>(bytes: &[u8], label: &str) -> Result<T> {
-    read(bytes)
-        .and_then(|(text, root)| match root {
-            Some(root) => deserialize::<T>(text, &root),
-            None => Ok(T::Raw::default()),
-        })
-        .and_then(T::check)
-        .map_err(|fault| fault.in_file(label))
+    document(bytes).map_err(|fault| fault.in_file(label))
+}
+
+fn document<T: Document>(bytes: &[u8]) -> Result<T, Fault> {
+    let mut file = T::default();
+    if let (_, Some(root)) = read(bytes)? {
+        root.map(|key, value| file.set(key, value))?;
+    }
+    Ok(file)
 }
 
 /// Checks what is forbidden in every file, and returns its text and outline.
@@ -72,59 +69,17 @@ fn place_of(bytes: &[u8], offset: usize) -> Place {
     Place::new(line, column)
 }
 
-fn deserialize<T: Document>(text: &str, root: &Node) -> Result<T::Raw, Fault> {
-    // The outline has refused all of this; a second lock costs nothing.
-    let options = serde_saphyr::options! {
-        budget: serde_saphyr::budget! {
-            max_aliases: 0,
-            max_anchors: 0,
-            max_depth: MAX_DEPTH,
-            flow_nesting_limit: MAX_DEPTH,
-            max_nodes: MAX_NODES,
-            max_total_scalar_bytes: MAX_TEXT_BYTES,
-        },
-        merge_keys: MergeKeyPolicy::Error,
-        reject_unsupported_tags: true,
-        with_snippet: false,
-    };
-    serde_saphyr::from_str_with_options(text, options).map_err(|error| {
-        let place = error.location().map_or(Place::START, Place::from);
-        let path = root.path_at(place);
-        let names: Vec<&str> = path.iter().map(String::as_str).collect();
-        let (what, hint) = match &error {
-            Error::SerdeUnknownField { field, expected, .. } => unknown::<T>(field, expected),
-            other => explain(other),
-        };
-        Fault::new(place, path_text(&names), what).hint(hint)
-    })
-}
-
-/// Says what is wrong with a key that the file's type does not have.
-fn unknown<T: Document>(field: &str, expected: &[&'static str]) -> (String, String) {
-    T::explain(field).unwrap_or_else(|| {
-        let hint = match names::nearest(field, expected.iter().copied()) {
+/// Says what is wrong with a key that the file does not have.
+pub(super) fn unknown<T: Document>(key: &Node) -> Fault {
+    let known = || std::iter::once("groups").chain(T::KEYS.iter().copied());
+    let (what, hint) = T::explain(key.text()).unwrap_or_else(|| {
+        let hint = match names::nearest(key.text(), known()) {
             Some(near) => format!("did you mean `{near}`?"),
-            None => format!("the keys are: {}", expected.join(", ")),
+            None => format!("the keys are: {}", known().collect::<Vec<_>>().join(", ")),
         };
         ("an unknown key".to_owned(), hint)
-    })
-}
-
-/// Says in mima's words what serde has found. Its own words quote the file.
-fn explain(error: &Error) -> (String, String) {
-    let (what, hint) = match error {
-        Error::DuplicateMappingKey { .. } => ("this key is there twice", "remove one of them"),
-        Error::Unexpected { expected, .. } => match *expected {
-            "mapping start" => ("keys with values belong here", "write `KEY: value` lines"),
-            "sequence start" => {
-                ("a list belongs here", "write [one, two], or [one] for a single item")
-            }
-            "string scalar" => ("a single value belongs here", "put no list and no keys here"),
-            _ => ("this is not what belongs here", ""),
-        },
-        _ => ("this cannot be read", ""),
-    };
-    (what.to_owned(), hint.to_owned())
+    });
+    key.fault(what).hint(hint)
 }
 
 /// A position in a file, counted from 1.
@@ -148,13 +103,6 @@ impl Place {
     }
 }
 
-impl From<serde_saphyr::Location> for Place {
-    fn from(location: serde_saphyr::Location) -> Self {
-        let number = |n| usize::try_from(n).unwrap_or(usize::MAX);
-        Self::new(number(location.line()), number(location.column()))
-    }
-}
-
 /// What is wrong in a file, and where. Holds no text of the file but names.
 #[derive(Debug)]
 pub struct Fault {
@@ -174,6 +122,13 @@ impl Fault {
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = hint.into();
+        self
+    }
+
+    /// Says that the fault is in the value of `key`, or in the key itself.
+    fn under(mut self, key: &Node) -> Self {
+        let key = path_text(&[key.text()]);
+        self.path = if self.path.is_empty() { key } else { format!("{key}.{}", self.path) };
         self
     }
 
@@ -228,49 +183,8 @@ impl<T: PartialEq> PartialEq for Located<T> {
 
 impl<T: Eq> Eq for Located<T> {}
 
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Located<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let spanned = serde_saphyr::Spanned::<T>::deserialize(deserializer)?;
-        Ok(Self { value: spanned.value, place: spanned.referenced.into() })
-    }
-}
-
 /// A value as written: never a number or a boolean.
 pub type Text = Located<String>;
-
-/// Keys and values in the order of the file.
-#[derive(Clone, Debug)]
-pub struct Entries<V>(pub Vec<(Text, V)>);
-
-impl<V> Default for Entries<V> {
-    fn default() -> Self {
-        Self(Vec::new())
-    }
-}
-
-impl<'de, V: Deserialize<'de>> Deserialize<'de> for Entries<V> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct InOrder<V>(std::marker::PhantomData<V>);
-
-        impl<'de, V: Deserialize<'de>> Visitor<'de> for InOrder<V> {
-            type Value = Entries<V>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("keys and values")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut entries = Vec::new();
-                while let Some(entry) = map.next_entry()? {
-                    entries.push(entry);
-                }
-                Ok(Entries(entries))
-            }
-        }
-
-        deserializer.deserialize_map(InOrder(std::marker::PhantomData))
-    }
-}
 
 #[cfg(test)]
 pub(super) mod tests {
@@ -309,6 +223,12 @@ pub(super) mod tests {
             ("env:\n\tA: b", "f:2:2: env: a tab stands where spaces belong"),
             ("env: {[A]: b}", "f:1:7: env: a list or a map cannot be a key"),
             ("text", "f:1:1: keys with values belong here"),
+            ("wrap:\n  A: b", "f:2:3: wrap: a list belongs here"),
+            ("env:\n  A:\n    - b", "f:3:5: env.A: a single value belongs here"),
+            ("unset:\n  - |\nenv: {}", "f:3:1: unset: this is no name for a variable"),
+            ("env: {A: b, 'A': c}", "f:1:13: env.A: this key is there twice"),
+            ("groups: {1: {}, \"1\": {}}", "f:1:17: groups.1: this key is there twice"),
+            ("unset: [a b]\nenvv: {}", "f:1:9: unset: this is no name for a variable"),
             ("env: {A: 'b}", "f:1:10: env.A: a quote is never closed"),
             ("env: {A: [b}", "f:1:10: env.A: the brackets do not match"),
             ("env: {A: @b}", "f:1:10: env.A: a character cannot stand here"),

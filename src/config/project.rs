@@ -3,10 +3,9 @@
 //! All its keys and their types; what they do is decided elsewhere. The file comes from a
 //! repository, so nothing in it may weaken what protects the user: such keys are refused.
 
-use serde::Deserialize;
-
-use super::groups::{Groups, RawGroups, any_var_name, group_name, var_name};
-use super::parse::{Document, Entries, Fault, Located, Text, path_text};
+use super::groups::{Groups, any_var_name, group_name, var_name};
+use super::parse::outline::Node;
+use super::parse::{Document, Fault, Located, Text, unknown};
 use super::user;
 use crate::error::Result;
 use crate::names::{self, GroupName, VarName};
@@ -157,55 +156,30 @@ const LAYOUTS: &[(&str, Layout)] = &[
     ("python", Layout::Python),
 ];
 
-/// The project file as serde reads it.
-#[derive(Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Raw {
-    groups: RawGroups,
-    wrap: Vec<Text>,
-    env: Entries<Text>,
-    unset: Vec<Text>,
-    #[serde(rename = "PATH_add")]
-    path_add: Vec<Text>,
-    #[serde(rename = "path_add")]
-    list_add: Entries<Vec<Text>>,
-    dotenv: Vec<Text>,
-    dotenv_if_exists: Vec<Text>,
-    dotenv_allow: Vec<Text>,
-    use_flake: Option<Text>,
-    layout: Vec<Text>,
-    watch_file: Vec<Text>,
-    source_up: Option<Text>,
-    env_vars_required: Vec<Text>,
-    auto_export: Option<Text>,
-    auto_export_groups: Vec<Text>,
-}
-
 impl Document for ProjectFile {
-    type Raw = Raw;
+    const KEYS: &'static [&'static str] = KEYS;
 
-    fn check(raw: Raw) -> Result<Self, Fault> {
-        Ok(Self {
-            groups: Groups::check(raw.groups)?,
-            wrap: each(raw.wrap, "wrap", group_name)?,
-            env: by_variable(raw.env, "env")?,
-            unset: each(raw.unset, "unset", var_name)?,
-            path_add: raw.path_add,
-            list_add: by_variable(raw.list_add, "path_add")?,
-            dotenv: raw.dotenv,
-            dotenv_if_exists: raw.dotenv_if_exists,
-            dotenv_allow: each(raw.dotenv_allow, "dotenv_allow", var_name)?,
-            use_flake: raw.use_flake,
-            layout: each(raw.layout, "layout", layout)?,
-            watch_file: raw.watch_file,
-            source_up: raw.source_up.map(|text| one(&text, "source_up", switch)).transpose()?,
-            env_vars_required: each(raw.env_vars_required, "env_vars_required", any_var_name)?,
-            auto_export: raw
-                .auto_export
-                .map(|text| one(&text, "auto_export", switch))
-                .transpose()?,
-            auto_export_groups: each(raw.auto_export_groups, "auto_export_groups", group_name)?,
-        })
+    fn set(&mut self, key: &Node, value: &Node) -> Result<(), Fault> {
+        match key.text() {
+            "groups" => self.groups = Groups::read(value)?,
+            "wrap" => self.wrap = value.list(group_name)?,
+            "env" => self.env = by_variable(value, |value| value.one(Node::string))?,
+            "unset" => self.unset = value.list(var_name)?,
+            "PATH_add" => self.path_add = value.list(Node::string)?,
+            "path_add" => self.list_add = by_variable(value, |value| value.list(Node::string))?,
+            "dotenv" => self.dotenv = value.list(Node::string)?,
+            "dotenv_if_exists" => self.dotenv_if_exists = value.list(Node::string)?,
+            "dotenv_allow" => self.dotenv_allow = value.list(var_name)?,
+            "use_flake" => self.use_flake = Some(value.one(Node::string)?),
+            "layout" => self.layout = value.list(layout)?,
+            "watch_file" => self.watch_file = value.list(Node::string)?,
+            "source_up" => self.source_up = Some(switch(key, value)?),
+            "env_vars_required" => self.env_vars_required = value.list(any_var_name)?,
+            "auto_export" => self.auto_export = Some(switch(key, value)?),
+            "auto_export_groups" => self.auto_export_groups = value.list(group_name)?,
+            _ => return Err(unknown::<Self>(key)),
+        }
+        Ok(())
     }
 
     fn explain(key: &str) -> Option<(String, String)> {
@@ -221,51 +195,39 @@ impl Document for ProjectFile {
     }
 }
 
-/// Checks every item of a list with the same rule.
-fn each<T>(
-    items: Vec<Text>,
-    key: &str,
-    rule: fn(&Text, &str) -> Result<T, Fault>,
-) -> Result<Vec<Located<T>>, Fault> {
-    items.into_iter().map(|item| one(&item, key, rule)).collect()
+/// Reads what each of several variables has.
+fn by_variable<T>(
+    map: &Node,
+    rule: impl Fn(&Node) -> Result<T, Fault>,
+) -> Result<Vec<(VarName, T)>, Fault> {
+    let mut entries = Vec::new();
+    map.map(|key, value| {
+        entries.push((var_name(key)?, rule(value)?));
+        Ok(())
+    })?;
+    Ok(entries)
 }
 
-/// Checks one value, and keeps its place.
-fn one<T>(
-    text: &Text,
-    key: &str,
-    rule: fn(&Text, &str) -> Result<T, Fault>,
-) -> Result<Located<T>, Fault> {
-    Ok(Located { value: rule(text, key)?, place: text.place })
+fn layout(value: &Node) -> Result<Layout, Fault> {
+    let text = value.scalar()?;
+    LAYOUTS.iter().find(|(name, _)| *name == text).map(|(_, layout)| *layout).ok_or_else(|| {
+        let known = LAYOUTS.iter().map(|(name, _)| *name);
+        let hint = match names::nearest(text, known.clone()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("the layouts are: {}", known.collect::<Vec<_>>().join(", ")),
+        };
+        value.fault("this is no layout of mima").hint(hint)
+    })
 }
 
-/// Checks the names of variables that have something each.
-fn by_variable<T>(entries: Entries<T>, key: &str) -> Result<Vec<(VarName, T)>, Fault> {
-    let named =
-        |(name, value): (Text, T)| Ok((var_name(&name, &path_text(&[key, &name.value]))?, value));
-    entries.0.into_iter().map(named).collect()
-}
-
-fn layout(text: &Text, key: &str) -> Result<Layout, Fault> {
-    LAYOUTS.iter().find(|(name, _)| *name == text.value).map(|(_, layout)| *layout).ok_or_else(
-        || {
-            let known = LAYOUTS.iter().map(|(name, _)| *name);
-            let hint = match names::nearest(&text.value, known.clone()) {
-                Some(near) => format!("did you mean `{near}`?"),
-                None => format!("the layouts are: {}", known.collect::<Vec<_>>().join(", ")),
-            };
-            Fault::new(text.place, key, "this is no layout of mima").hint(hint)
-        },
-    )
-}
-
-fn switch(text: &Text, key: &str) -> Result<bool, Fault> {
-    match text.value.as_str() {
+fn switch(key: &Node, value: &Node) -> Result<Located<bool>, Fault> {
+    value.one(|value| match value.scalar()? {
         "true" => Ok(true),
         "false" => Ok(false),
-        _ => Err(Fault::new(text.place, key, "this is neither true nor false")
-            .hint(format!("{key}: true"))),
-    }
+        _ => {
+            Err(value.fault("this is neither true nor false").hint(format!("{}: true", key.text())))
+        }
+    })
 }
 
 #[cfg(test)]
@@ -291,7 +253,7 @@ mod tests {
         assert_eq!(values(&file.layout), [Layout::Node, Layout::Python]);
         assert_eq!(file.use_flake.as_ref().unwrap().value, ".#ci");
         assert!(file.source_up() && !file.auto_export());
-        // The one list of keys is the one that serde knows.
+        // The list of keys for messages is the one that is read.
         for key in KEYS {
             assert!(text.contains(&format!("\n{key}: ")), "{key}");
             assert!(ProjectFile::explain(key).is_none(), "{key}");

@@ -1,10 +1,9 @@
 //! The user file, `~/.mima.yaml`: groups that work everywhere, and every setting that
 //! concerns security.
 
-use serde::Deserialize;
-
-use super::groups::{Groups, RawGroups};
-use super::parse::{Document, Fault, Text};
+use super::groups::Groups;
+use super::parse::outline::Node;
+use super::parse::{Document, Fault, unknown};
 use super::project;
 use crate::error::Result;
 use crate::names;
@@ -33,22 +32,16 @@ pub enum StoreKind {
     Vault,
 }
 
-/// The user file as serde reads it.
-#[derive(Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Raw {
-    groups: RawGroups,
-    store: Option<Text>,
-}
-
 impl Document for UserFile {
-    type Raw = Raw;
+    const KEYS: &'static [&'static str] = &["store"];
 
-    fn check(raw: Raw) -> Result<Self, Fault> {
-        Ok(Self {
-            groups: Groups::check(raw.groups)?,
-            store: raw.store.map_or(Ok(StoreKind::default()), |text| store(&text))?,
-        })
+    fn set(&mut self, key: &Node, value: &Node) -> Result<(), Fault> {
+        match key.text() {
+            "groups" => self.groups = Groups::read(value)?,
+            "store" => self.store = store(value)?,
+            _ => return Err(unknown::<Self>(key)),
+        }
+        Ok(())
     }
 
     fn explain(key: &str) -> Option<(String, String)> {
@@ -72,23 +65,18 @@ pub(super) fn no_trust() -> (String, String) {
     ("no file can make itself or another trusted".to_owned(), "mima allow".to_owned())
 }
 
-fn store(text: &Text) -> Result<StoreKind, Fault> {
-    let known = STORES.contains(&text.value.as_str());
-    match text.value.as_str() {
+fn store(value: &Node) -> Result<StoreKind, Fault> {
+    match value.scalar()? {
         "vault" => Ok(StoreKind::Vault),
-        other if known => Err(Fault::new(
-            text.place,
-            "store",
-            format!("this build has no `{other}` store, only `vault`"),
-        )
-        .hint("store: vault")),
-        other => {
-            let hint = match names::nearest(other, STORES.iter().copied()) {
+        known if STORES.contains(&known) => Err(value
+            .fault(format!("this build has no `{known}` store, only `vault`"))
+            .hint("store: vault")),
+        other => Err(value.fault("this is no store of mima").hint(
+            match names::nearest(other, STORES.iter().copied()) {
                 Some(near) => format!("did you mean `{near}`?"),
                 None => "store: vault".to_owned(),
-            };
-            Err(Fault::new(text.place, "store", "this is no store of mima").hint(hint))
-        }
+            },
+        )),
     }
 }
 

@@ -15,7 +15,7 @@ use crate::error::{Failure, Kind, Result};
 use crate::secret::Secret;
 use crate::{sys, term};
 
-use terminal::Terminal;
+use terminal::{CtrlC, Terminal};
 
 /// The variable that names a program to ask for passphrases.
 pub const ASKPASS: &str = "MIMA_ASKPASS";
@@ -52,24 +52,34 @@ impl Reason {
     }
 }
 
+/// Whether a person may be asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asking {
+    /// Every question is refused at once.
+    Forbidden,
+    /// In a shell's hook: Ctrl-C answers no, and leaves the shell alone.
+    InHook,
+    /// As anywhere.
+    Allowed,
+}
+
 /// Asks for passphrases, values and yes or no.
 #[derive(Clone, Debug)]
 pub struct Prompter {
     askpass: Option<PathBuf>,
-    may_ask: bool,
+    asking: Asking,
 }
 
 impl Prompter {
-    /// Asks by way of `MIMA_ASKPASS` if that is set, else on the terminal. With `may_ask`
-    /// false every question is refused at once.
-    pub fn from_env(may_ask: bool) -> Self {
+    /// Asks by way of `MIMA_ASKPASS` if that is set, else on the terminal.
+    pub fn from_env(asking: Asking) -> Self {
         let askpass = std::env::var_os(ASKPASS).filter(|program| !program.is_empty());
-        Self { askpass: askpass.map(Into::into), may_ask }
+        Self { askpass: askpass.map(Into::into), asking }
     }
 
     /// Asks the program at `askpass`, and never on the terminal.
     pub fn with_askpass(askpass: PathBuf) -> Self {
-        Self { askpass: Some(askpass), may_ask: true }
+        Self { askpass: Some(askpass), asking: Asking::Allowed }
     }
 
     /// Asks for the passphrase that opens something, once. `label` names it: `Passphrase of
@@ -82,7 +92,7 @@ impl Prompter {
     fn asked(&self) -> Result<Asked<'_>> {
         Ok(match self.askpass()? {
             Some(program) => Asked::Program(program),
-            None => Asked::Person(Box::new(open_terminal()?)),
+            None => Asked::Person(Box::new(self.terminal()?)),
         })
     }
 
@@ -118,7 +128,7 @@ impl Prompter {
     /// Asks twice for a passphrase that is being chosen; refuses an empty one.
     pub fn new_passphrase(&self, reason: &Reason, label: &str) -> Result<Secret> {
         let Some(program) = self.askpass()? else {
-            return ask_twice(&mut open_terminal()?, reason, label, NotEmpty::Must);
+            return ask_twice(&mut self.terminal()?, reason, label, NotEmpty::Must);
         };
         let ask = |label: &str| askpass::ask(program, &format!("{}\n{label}: ", reason.headline()));
         let first = ask(label)?;
@@ -134,7 +144,7 @@ impl Prompter {
     /// Asks twice, on the terminal, for a value that is to be stored. An askpass program is
     /// not asked: it answers with a passphrase, which would then be stored as the value.
     pub fn value(&self, reason: &Reason, label: &str) -> Result<Secret> {
-        ask_twice(&mut open_terminal()?, reason, label, NotEmpty::May)
+        ask_twice(&mut self.terminal()?, reason, label, NotEmpty::May)
     }
 
     /// Shows a message on the terminal, from a plugin that waits for a touch.
@@ -146,16 +156,28 @@ impl Prompter {
 
     /// Asks yes or no on the terminal; anything but yes is no.
     pub fn confirm(&self, question: &str) -> Result<bool> {
-        if !self.may_ask {
+        if self.asking == Asking::Forbidden {
             return Err(nobody_may_be_asked());
         }
-        let answer = open_terminal()?.ask_shown(&format!("{question} [y/N] "))?;
+        let answer = self.terminal()?.ask_shown(&format!("{question} [y/N] "))?;
         Ok(matches!(answer.expose().to_ascii_lowercase().as_slice(), b"y" | b"yes"))
+    }
+
+    fn terminal(&self) -> Result<Terminal> {
+        let ctrl_c = match self.asking {
+            Asking::InHook => CtrlC::Refuses,
+            Asking::Allowed | Asking::Forbidden => CtrlC::Interrupts,
+        };
+        Terminal::open(ctrl_c).map_err(|_| {
+            Failure::new(Kind::Locked, "there is no terminal to ask on").hint(format!(
+                "run it in a terminal, or set {ASKPASS} to a program that prints the passphrase"
+            ))
+        })
     }
 
     /// Returns the askpass program, or fails if nobody may be asked at all.
     fn askpass(&self) -> Result<Option<&Path>> {
-        if !self.may_ask {
+        if self.asking == Asking::Forbidden {
             return Err(nobody_may_be_asked());
         }
         match &self.askpass {
@@ -193,14 +215,6 @@ impl Asked<'_> {
 fn nobody_may_be_asked() -> Failure {
     Failure::new(Kind::Locked, "the secrets are locked, and --no-prompt forbids asking")
         .hint("run it without --no-prompt")
-}
-
-fn open_terminal() -> Result<Terminal> {
-    Terminal::open().map_err(|_| {
-        Failure::new(Kind::Locked, "there is no terminal to ask on").hint(format!(
-            "run it in a terminal, or set {ASKPASS} to a program that prints the passphrase"
-        ))
-    })
 }
 
 /// Whether an empty answer will do.

@@ -10,7 +10,8 @@ use std::os::fd::AsFd;
 
 use rustix::process::{Signal, kill_current_process_group};
 use rustix::termios::{
-    InputModes, LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcsetattr,
+    InputModes, LocalModes, OptionalActions, OutputModes, SpecialCodeIndex, Termios, tcgetattr,
+    tcsetattr,
 };
 use zeroize::Zeroizing;
 
@@ -29,6 +30,16 @@ pub(super) struct Terminal {
     ahead: Zeroizing<Vec<u8>>,
     /// What to put back; `None` while mima has not taken over.
     taken: Option<(Termios, Guard)>,
+    ctrl_c: CtrlC,
+}
+
+/// What Ctrl-C at a question does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum CtrlC {
+    /// It interrupts all that runs in the foreground, as everywhere.
+    Interrupts,
+    /// It answers no. A hook is run by the shell itself, which a signal would interrupt too.
+    Refuses,
 }
 
 /// What became of a line.
@@ -41,10 +52,10 @@ enum Line {
 }
 
 impl Terminal {
-    pub(super) fn open() -> io::Result<Self> {
+    pub(super) fn open(ctrl_c: CtrlC) -> io::Result<Self> {
         let tty = OpenOptions::new().read(true).write(true).open("/dev/tty")?;
         let ahead = Zeroizing::new(Vec::with_capacity(LONGEST_ANSWER));
-        let mut terminal = Self { tty, ahead, taken: None };
+        let mut terminal = Self { tty, ahead, taken: None, ctrl_c };
         terminal.take_over()?;
         Ok(terminal)
     }
@@ -104,7 +115,7 @@ impl Terminal {
                 }
                 Event::Continued => {
                     // The shell may have set the terminal for itself meanwhile.
-                    set(&self.tty, &without_echo(keys))?;
+                    set(&self.tty, &without_echo(keys, self.ctrl_c))?;
                     break Line::AskAgain;
                 }
                 Event::Signal(signal) => {
@@ -139,7 +150,7 @@ impl Terminal {
             }
         }
         let before = tcgetattr(&self.tty)?;
-        set(&self.tty, &without_echo(&before))?;
+        set(&self.tty, &without_echo(&before, self.ctrl_c))?;
         guard.take_continued();
         self.taken = Some((before, guard));
         Ok(())
@@ -194,6 +205,11 @@ fn take_line(
                     erase(answer, &echo)?;
                 }
             }
+            // Where it is a signal, it does not come here.
+            _ if is(byte, SpecialCodeIndex::VINTR) => {
+                line = Some(Line::Ended);
+                break;
+            }
             _ if is(byte, SpecialCodeIndex::VEOF) => {
                 line = Some(if answer.is_empty() { Line::Ended } else { Line::Done });
                 break;
@@ -220,11 +236,12 @@ fn erase(answer: &mut Vec<u8>, echo: &impl Fn(&[u8]) -> io::Result<()>) -> io::R
 }
 
 /// Returns the mode of a terminal that is asked for a secret.
-fn without_echo(before: &Termios) -> Termios {
+fn without_echo(before: &Termios, ctrl_c: CtrlC) -> Termios {
     let mut mode = before.clone();
     mode.local_modes -= LocalModes::ICANON | LocalModes::ECHO | LocalModes::IEXTEN;
-    // fish's prompt handlers run with ISIG off; Ctrl-C must work here.
-    mode.local_modes |= LocalModes::ISIG;
+    // A shell that edits its own lines has set this to whatever suits it.
+    mode.local_modes.set(LocalModes::ISIG, ctrl_c == CtrlC::Interrupts);
+    mode.output_modes |= OutputModes::OPOST | OutputModes::ONLCR;
     mode.input_modes -= InputModes::IXON;
     mode.special_codes[SpecialCodeIndex::VMIN] = 1;
     mode.special_codes[SpecialCodeIndex::VTIME] = 0;

@@ -3,7 +3,9 @@
 #![allow(dead_code, reason = "a frame offers more than each moment's tests use")]
 
 pub(crate) mod command;
+pub(crate) mod hooked;
 pub(crate) mod leaks;
+pub(crate) mod project;
 pub(crate) mod pty;
 pub(crate) mod random;
 pub(crate) mod scenario;

@@ -68,6 +68,10 @@ pub(super) fn offered(mima: &Mima, look: &Look) -> Result<Offered> {
     Ok(offered)
 }
 
+/// How the key of an outcome ends where groups are exported.
+const OPEN: &str = "-open";
+const LOCKED: &str = "-locked";
+
 /// What has become of the groups that are to be exported.
 pub(super) enum Exported {
     /// Here are the values.
@@ -80,9 +84,14 @@ impl Exported {
     /// What tells the two apart in the key of the outcome.
     pub(super) fn suffix(&self) -> &'static str {
         match self {
-            Self::Open(_) => "-open",
-            Self::Locked(_) => "-locked",
+            Self::Open(_) => OPEN,
+            Self::Locked(_) => LOCKED,
         }
+    }
+
+    /// Tells whether a key can end so.
+    pub(super) fn is_suffix(text: &str) -> bool {
+        ["", OPEN, LOCKED].contains(&text)
     }
 }
 
@@ -105,8 +114,8 @@ pub(super) fn export(
         let wanted = Wanted::of(offered.exported.clone(), &offered.known)?;
         match known {
             // This shell, or the one it was started from, has them already.
-            Some("-open") => Ok(Exported::Open(held(&wanted, before))),
-            Some("-locked") => Ok(Exported::Locked(None)),
+            Some(OPEN) => Ok(Exported::Open(held(&wanted, before))),
+            Some(LOCKED) => Ok(Exported::Locked(None)),
             _ if args.typed => read(mima, &wanted, before, plan).map(Exported::Open),
             _ => Ok(Exported::Locked(Some(Failure::new(
                 Kind::Locked,

@@ -1,12 +1,12 @@
 //! The outline of a file: which key and value stands where, in bytes.
 //!
-//! serde reads what a file says; this knows where it says it, which messages need for the
-//! names of keys and edits for splicing. It also refuses what YAML has and these files do
+//! The one walk over the parser's events. What a file means is read from the outline, and
+//! where it says so is there for messages and for splicing. It also refuses what YAML has and these files do
 //! not: anchors, aliases, tags, merge keys, a second document, and sheer size.
 
 use std::ops::Range;
 
-use serde_saphyr::granit_parser::{self as granit, ErrorKind, Event, Parser, ScalarStyle};
+use granit_parser::{self as granit, ErrorKind, Event, Parser, ScalarStyle};
 
 use super::{Fault, MAX_DEPTH, MAX_NODES, MAX_TEXT_BYTES, Place, path_text};
 use crate::error::Result;
@@ -50,22 +50,6 @@ impl Node {
     /// Returns the keys and values of a map.
     pub fn entries(&self) -> &[(Node, Node)] {
         if let Data::Map(entries) = &self.data { entries } else { &[] }
-    }
-
-    /// Returns the keys that lead to `place`, outermost first.
-    pub(super) fn path_at(&self, place: Place) -> Vec<String> {
-        let mut path = Vec::new();
-        let mut node = self;
-        while let Some((key, value)) =
-            node.entries().iter().rev().find(|(key, _)| key.place <= place)
-        {
-            path.push(key.text().to_owned());
-            if value.place > place {
-                break;
-            }
-            node = value;
-        }
-        path
     }
 }
 
