@@ -15,7 +15,7 @@ use std::fmt::Write;
 use crate::common::random::Random;
 use crate::common::require;
 use crate::common::world::World;
-use model::{Disk, File, LISTS, NAMES, Said, Shell, Value, Var, Vars};
+use model::{Disk, File, GROUPS, LISTS, NAMES, Said, Shell, Value, Var, Vars};
 
 /// How many walks begin in each shell, and how many steps each has.
 const WALKS: u64 = 40;
@@ -84,6 +84,7 @@ fn file(random: &mut Random, content: usize) -> File {
             file.lists.push((name, entries));
         }
     }
+    file.groups.extend(GROUPS.iter().filter(|_| random.once_in(3)));
     file.source_up = random.once_in(2);
     file
 }
@@ -280,12 +281,17 @@ fn compare(want: &Shell, got: Option<&Vars>) -> Result<(), String> {
         let var = Var { value: value.as_bytes().to_vec(), exported: true };
         want_vars.insert(name.to_owned(), var);
     };
+    let groups: Vec<_> = want.groups.iter().copied().collect();
     if let Some(dir) = &want.dir {
         own("MIMA_DIR", dir);
-        own("MIMA_GROUPS", "");
+        own("MIMA_GROUPS", &groups.join(" "));
     }
     if want.has_state() {
         own("__MIMA_STATE", "…");
+    }
+    for group in groups {
+        let function = Var { value: Vec::new(), exported: false };
+        want_vars.insert(format!("{group}()"), function);
     }
     let show = |vars: &Vars, name: &String| match vars.get(name) {
         None => "unset".to_owned(),

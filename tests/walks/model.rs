@@ -11,6 +11,9 @@ pub(super) const NAMES: [&str; 4] = ["A", "B", "C", "D"];
 /// The lists that directories are put in front of.
 pub(super) const LISTS: [&str; 3] = ["MANPATH", "PATH", "XDG_DATA_DIRS"];
 
+/// The groups that projects have.
+pub(super) const GROUPS: [&str; 2] = ["dev", "ops.eu-1"];
+
 /// A variable of a shell.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Var {
@@ -37,6 +40,7 @@ pub(super) struct File {
     pub(super) env: Vec<(&'static str, Value)>,
     pub(super) unset: Vec<&'static str>,
     pub(super) lists: Vec<(&'static str, Vec<&'static str>)>,
+    pub(super) groups: BTreeSet<&'static str>,
     pub(super) source_up: bool,
 }
 
@@ -131,6 +135,7 @@ impl File {
                 None => self.lists.push((name, entries.clone())),
             }
         }
+        self.groups.extend(&over.groups);
         self.source_up |= over.source_up;
     }
 
@@ -151,7 +156,10 @@ impl File {
                 format!("  {name}: \"${{{var}:-nothing}}{}", &quoted(text)[1..])
             }
         });
-        for (key, map) in [("env:", env.collect()), ("path_add:", lists)] {
+        let groups = self.groups.iter().map(|name| format!("  {name}: {{ TOKEN: token }}"));
+        for (key, map) in
+            [("env:", env.collect()), ("path_add:", lists), ("groups:", groups.collect())]
+        {
             // A key without a value is an error.
             lines.extend((!map.is_empty()).then(|| key.to_owned()));
             lines.extend(map);
@@ -191,6 +199,8 @@ pub(super) struct Shell {
     added: BTreeMap<String, (Vec<String>, bool)>,
     /// The directory of what is loaded.
     pub(super) dir: Option<String>,
+    /// The groups that are functions.
+    pub(super) groups: BTreeSet<&'static str>,
 }
 
 impl Shell {
@@ -245,6 +255,7 @@ impl Shell {
         self.is_fresh = false;
         self.key.clone_from(&look.key);
         self.dir = look.layers.last().map(|(dir, _)| format!("{}/{dir}", self.home));
+        self.groups = look.layers.iter().flat_map(|(_, file)| file.groups.clone()).collect();
         self.set.clear();
         self.added.clear();
         let mut plan: BTreeMap<&str, Option<Vec<u8>>> = BTreeMap::new();
@@ -345,6 +356,7 @@ impl Shell {
         self.user.retain(|_, var| var.exported);
         self.now.retain(|_, var| var.exported);
         self.off = false;
+        self.groups.clear();
         self.is_fresh = self.has_state();
         self
     }

@@ -10,7 +10,7 @@ use crate::common::command::Output;
 use crate::common::require;
 use crate::common::session::{bare, hook};
 use crate::common::world::World;
-use crate::walks::model::NAMES;
+use crate::walks::model::{GROUPS, NAMES};
 
 /// What differs from shell to shell, or is the model's to say.
 const IGNORED: [&str; 6] = ["_", "SHLVL", "PWD", "OLDPWD", "LOGNAME", "USER"];
@@ -56,7 +56,7 @@ impl Script<'_> {
         self.line(hook(self.shell).1);
     }
 
-    /// Writes down the environment, and the variables that are not exported.
+    /// Writes down the environment, the variables that are not exported, and the wrappers.
     fn dump(&mut self, name: &str) {
         let to = self.path(dump_file(self.world, name));
         self.line(&format!("command env -0 >{to}; printf '@\\0' >>{to}"));
@@ -66,6 +66,14 @@ impl Script<'_> {
             } else {
                 format!("[ -z \"${{{name}+x}}\" ] || printf '{name}=%s\\0' \"${name}\" >>{to}")
             });
+        }
+        for group in GROUPS {
+            let asks = match self.shell {
+                "bash" => format!("declare -F {group} >/dev/null &&"),
+                "zsh" => format!("[[ -n ${{functions[{group}]+x}} ]] &&"),
+                _ => format!("functions -q {group}; and"),
+            };
+            self.line(&format!("{asks} printf '{group}()=\\0' >>{to}"));
         }
         self.line("printf '@@\\n' >&2");
     }
