@@ -7,6 +7,7 @@ pub(crate) mod hooked;
 pub(crate) mod leaks;
 pub(crate) mod project;
 pub(crate) mod pty;
+pub(crate) mod random;
 pub(crate) mod scenario;
 pub(crate) mod session;
 pub(crate) mod source;
