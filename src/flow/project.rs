@@ -264,12 +264,14 @@ fn judge(
 ) -> Result<Verdict> {
     let verdict = trust.judge(candidate)?;
     look.note_input(candidate, verdict);
-    let path = term::path(&candidate.path);
-    let how = if is_nearest { "mima allow".to_owned() } else { format!("mima allow {path}") };
-    let not_allowed = |word: &str| match parse::<ProjectFile>(&candidate.bytes, &path) {
-        Ok(_) => Failure::new(Kind::NotAllowed, format!("{path} {word}: {how}")),
-        // That it cannot be read is the better news: it could not be allowed either.
-        Err(failure) => failure.of_kind(Kind::NotAllowed),
+    let not_allowed = |word: &str| {
+        let path = term::path(&candidate.path);
+        let how = if is_nearest { "mima allow".to_owned() } else { format!("mima allow {path}") };
+        match parse::<ProjectFile>(&candidate.bytes, &path) {
+            Ok(_) => Failure::new(Kind::NotAllowed, format!("{path} {word}: {how}")),
+            // That it cannot be read is the better news: it could not be allowed either.
+            Err(failure) => failure.of_kind(Kind::NotAllowed),
+        }
     };
     look.notices.extend(match verdict {
         Verdict::Allowed | Verdict::Denied => None,
