@@ -86,8 +86,13 @@ __mima_cut() {
     __mima_clear "$1" || __mima_keep "$1"
 }
 
+# With a second word the variable had been unset: one that is there is the user's.
 __mima_back() {
     \builtin local __mima_was="__mima_was_$1" __mima_var="__mima_var_$1"
+    if [[ -n ${2-} && -n ${!1+x} ]]; then
+        __mima_forget "$1"
+        \return 0
+    fi
     if __mima_clear "$1"; then
         if [[ -n ${!__mima_was+x} ]]; then
             \builtin export "$1=${!__mima_was}"

@@ -89,9 +89,14 @@ function __mima_cut {
     __mima_clear "$1" || __mima_keep "$1"
 }
 
+# With a second word the variable had been unset: one that is there is the user's.
 function __mima_back {
     \builtin \emulate -L zsh +o xtrace +o err_exit +o err_return +o no_unset
     \builtin \local __mima_was="__mima_was_$1" __mima_var="__mima_var_$1"
+    if [[ -n ${2-} && -n ${(Pt)1} ]]; then
+        __mima_forget "$1"
+        \return 0
+    fi
     if [[ -n ${(Pt)__mima_was} ]]; then
         __mima_assign -x "$1" "${(P)__mima_was}"
     elif [[ -n ${(Pt)__mima_var} ]]; then

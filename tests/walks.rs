@@ -171,7 +171,8 @@ impl Walk {
             21 => Step::On,
             22 => Step::Reload,
             23 | 24 => Step::Set(name, value()),
-            // Where mima has taken a variable away, it cannot know of one that is not exported.
+            // Where mima has taken a variable away, the model does not follow one that is made
+            // anew and not exported: see the scenario `hook_unset_and_set_again`.
             25 if !self.shell.is_cut(name) => Step::SetPrivate(name, value()),
             26 => Step::Unset(name),
             27 | 28 => {

@@ -192,7 +192,7 @@ fn render(script: &mut Script, change: &Change) {
             script.save(name, exported);
         }
         Memory::Keep => {}
-        Memory::Restore => return script.back(name),
+        Memory::Restore { was_cut } => return script.back(name, was_cut),
         Memory::Forget => return script.forget(name),
     }
     match &change.to {

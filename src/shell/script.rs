@@ -71,9 +71,10 @@ impl Script {
         self.call("__mima_cut", name.as_str(), &[]);
     }
 
-    /// Makes a variable what was remembered.
-    pub fn back(&mut self, name: &VarName) {
-        self.call("__mima_back", name.as_str(), &[]);
+    /// Makes a variable what was remembered; unless mima had unset it, and there is one again.
+    pub fn back(&mut self, name: &VarName, was_cut: bool) {
+        let was_cut: &[&[u8]] = if was_cut { &[b"cut"] } else { &[] };
+        self.call("__mima_back", name.as_str(), was_cut);
     }
 
     /// Forgets what was remembered of a variable.
