@@ -139,8 +139,8 @@ fn t_b11_what_cannot_be_or_must_not_be_on_path_is_refused_with_its_place() {
         ("", "a directory belongs here\nhint: for the project's own: .\n"),
         ("a:b", "\nhint: write one entry per item\n"),
         ("${NONE:-}", "a directory belongs here\nhint: "),
-        ("open", "others can write to ~/p/open\nhint: chmod go-w ~/p/open\n"),
-        ("/tmp", "others can write to /tmp\nhint: chmod go-w /tmp\n"),
+        ("open", "others can write to ~/p/open\nhint: chmod go-w ~/p/open && mima reload\n"),
+        ("/tmp", "others can write to /tmp\nhint: chmod go-w /tmp && mima reload\n"),
     ] {
         let project = Project::allowed(&world, "p", format!("PATH_add: [\"{entry}\"]"));
         let output = project.not_loaded("mima: ~/p/.mima.yaml:1:12: PATH_add: ");
