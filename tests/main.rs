@@ -49,6 +49,8 @@ mod secrets;
 mod shell_names;
 mod shells;
 mod surface;
+mod trust;
+mod trust_owners;
 mod vault;
 mod vault_format;
 mod vault_plugin;

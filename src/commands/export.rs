@@ -6,6 +6,7 @@ mod report;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
 
 use zeroize::Zeroizing;
 
@@ -36,32 +37,51 @@ struct Outcome {
 }
 
 pub(super) fn run(mima: &Mima, args: &Export) -> Result<()> {
-    let mut outcome = decide(mima, args);
-    if !outcome.is_old || args.reload {
-        outcome.look.notices.iter().for_each(term::report);
-        report::line(&outcome);
-    }
+    let (now, saved) = split_saved(environment());
+    let state = State::of(&now);
+    // Where the directory is gone there is no project. (threat D3)
+    let here = working_directory().ok().filter(|_| !args.off);
+    let look = here.map(|here| mima.look(&here)).unwrap_or_default();
     let shell = match args.format {
         ExportFormat::Bash => Shell::Bash,
         ExportFormat::Zsh => Shell::Zsh,
         ExportFormat::Fish => Shell::Fish,
         ExportFormat::Json => {
-            term::print(&json(&outcome)?)?;
-            let broken = outcome.look.layers.is_empty() && !outcome.look.notices.is_empty();
-            return if broken { Err(outcome.look.notices.remove(0)) } else { Ok(()) };
+            return print_json(decide(mima, args, look, Before::new(now, state, &saved)));
         }
     };
+    if state.as_ref().is_some_and(|state| is_told(args, state, &look)) {
+        return term::print(&ending(mima, args, Script::new(shell), &look, &args.have));
+    }
+    let outcome = decide(mima, args, look, Before::new(now, state, &saved));
+    if !outcome.is_old || args.reload {
+        outcome.look.notices.iter().for_each(term::report);
+        report::line(&outcome);
+    }
     term::print(&script(mima, args, shell, &outcome)?)
 }
 
-/// Looks at the directory, and decides what it comes to.
-fn decide(mima: &Mima, args: &Export) -> Outcome {
-    let (now, saved) = split_saved(environment());
-    let state = State::of(&now);
-    let before = Before::new(now, state, &saved);
-    // Where the directory is gone there is no project. (threat D3)
-    let here = working_directory().ok().filter(|_| !args.off);
-    let mut look = here.map(|here| mima.look(&here)).unwrap_or_default();
+/// Prints what is to change, and why nothing is loaded if that is so.
+fn print_json(mut outcome: Outcome) -> Result<()> {
+    term::print(&json(&outcome)?)?;
+    let broken = outcome.look.layers.is_empty() && !outcome.look.notices.is_empty();
+    if broken {
+        return Err(outcome.look.notices.remove(0));
+    }
+    outcome.look.notices.iter().for_each(term::report);
+    Ok(())
+}
+
+/// Tells whether this very shell has been told all that there is to say, and needs only the
+/// new stamps.
+fn is_told(args: &Export, state: &State, look: &Look) -> bool {
+    let suffix = state.key.strip_prefix(&look.key());
+    let is_old = look.nearest.is_some() && suffix.is_some_and(groups::Exported::is_suffix);
+    is_old && args.have == state.key && !args.reload
+}
+
+/// Decides what a directory comes to.
+fn decide(mima: &Mima, args: &Export, mut look: Look, before: Before) -> Outcome {
     let (mut wanted, offered) = plan(&look.layers, &before.vars)
         .and_then(|wanted| Ok((wanted, groups::offered(mima, &look)?)))
         .unwrap_or_else(|failure| {
@@ -131,23 +151,32 @@ fn script(
     outcome: &Outcome,
 ) -> Result<Zeroizing<Vec<u8>>> {
     let mut script = Script::new(shell);
-    // A shell that has been told already needs only the new stamps.
-    if !outcome.is_old || args.have != outcome.state.key || args.reload {
-        for change in &outcome.changes {
-            render(&mut script, change);
-        }
-        for (name, value) in own(outcome)? {
-            script.own(name, value.as_deref());
-        }
-        let wrapped: Vec<_> =
-            outcome.groups.iter().filter(|group| group.may_wrap()).cloned().collect();
-        script.wrap(&wrapped, &own_binary()?);
+    for change in &outcome.changes {
+        render(&mut script, change);
     }
-    if outcome.look.dir().is_some() {
-        script.stale(&outcome.look.watching.stamped(mima.paths(), args.coarse));
+    for (name, value) in own(outcome)? {
+        script.own(name, value.as_deref());
     }
-    script.have(&outcome.state.key);
-    Ok(script.finish())
+    let wrapped: Vec<_> = outcome.groups.iter().filter(|group| group.may_wrap()).cloned().collect();
+    // Finding the binary takes a look into every directory of PATH.
+    let binary = if wrapped.is_empty() { PathBuf::new() } else { own_binary()? };
+    script.wrap(&wrapped, &binary);
+    Ok(ending(mima, args, script, &outcome.look, &outcome.state.key))
+}
+
+/// Adds what makes it stale, and what the shell has been told.
+fn ending(
+    mima: &Mima,
+    args: &Export,
+    mut script: Script,
+    look: &Look,
+    key: &str,
+) -> Zeroizing<Vec<u8>> {
+    if look.dir().is_some() {
+        script.stale(&look.watching.stamped(mima.paths(), args.coarse));
+    }
+    script.have(key);
+    script.finish()
 }
 
 fn render(script: &mut Script, change: &Change) {

@@ -20,7 +20,15 @@ env:                           # public values; ${VAR}, ${VAR:-default}
 ";
 
 pub(super) fn run(mima: &Mima) -> Result<()> {
-    let path = working_directory()?.join(PROJECT_FILE);
+    let here = working_directory()?;
+    let path = here.join(PROJECT_FILE);
+    if mima.would_be_user_file(&path) {
+        return Err(Failure::failed(format!(
+            "{} is your own file, and no project's",
+            term::path(&path)
+        ))
+        .hint("cd to a project first"));
+    }
     if path.symlink_metadata().is_ok() {
         return Err(Failure::new(
             Kind::Exists,

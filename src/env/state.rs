@@ -62,8 +62,7 @@ impl Mark {
         hash.update(name.as_str());
         hash.update([0]);
         hash.update(value);
-        let digest = hex::encode(hash.finalize());
-        Self::Value(digest.get(..16).unwrap_or_default().to_owned())
+        Self::Value(hex::encode(hash.finalize().get(..8).unwrap_or_default()))
     }
 }
 

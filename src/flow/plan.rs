@@ -15,9 +15,9 @@ use crate::names::VarName;
 use crate::secret::Secret;
 use crate::term;
 
-/// How much the public variables may come to, in bytes: they are in the environment of every
-/// program that the shell starts, which has a limit.
-const MOST_BYTES: usize = 512 << 10;
+/// How much the public variables may come to, in bytes. Every program that the shell starts gets
+/// them, and Linux starts none with a string of more than 128 KiB in its environment.
+const MOST_BYTES: usize = 120 << 10;
 
 /// Evaluates the files, outermost first, in the order of the keys that design and README give.
 pub fn plan(layers: &[Layer], before: &Vars) -> Result<Plan> {
@@ -160,7 +160,7 @@ impl Evaluation<'_> {
             }
             Some(Forgery::Writable) => {
                 Err(fault(&format!("others can write to {}", term::path(&dir)))
-                    .hint(format!("chmod go-w {}", term::path(&dir))))
+                    .hint(format!("chmod go-w {} && mima reload", term::path(&dir))))
             }
             None => Ok(dir.into_os_string()),
         }

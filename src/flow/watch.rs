@@ -36,7 +36,7 @@ struct Watched {
 
 struct Seen {
     time: Timespec,
-    age: Option<Duration>,
+    age: Duration,
     size: u64,
     inode: (u64, u64),
     /// Where a link leads.
@@ -90,7 +90,7 @@ impl Watching {
                 watch.tests.push(Test::Absent(watched.path.clone()));
                 continue;
             };
-            watch.always |= seen.age.is_none_or(|age| age < grain);
+            watch.always |= seen.age < grain;
             if watch.always {
                 break;
             }
@@ -134,11 +134,13 @@ fn time_of(meta: &Metadata) -> Timespec {
     Timespec { tv_sec: meta.mtime(), tv_nsec: meta.mtime_nsec() }
 }
 
-/// How long ago a file was changed; `None` if that is in the future, or unknown.
-fn age_of(meta: &Metadata) -> Option<Duration> {
+/// How long ago a file was changed. One from the future is no young one: the next change will
+/// not have that time.
+fn age_of(meta: &Metadata) -> Duration {
     #[expect(clippy::disallowed_methods, reason = "the file system keeps its times by this clock")]
     let now = SystemTime::now();
-    now.duration_since(meta.modified().ok()?).ok()
+    let age = meta.modified().ok().and_then(|changed| now.duration_since(changed).ok());
+    age.unwrap_or(Duration::MAX)
 }
 
 /// Makes the stamp for a file, and the link for one that is a link.

@@ -20,7 +20,7 @@ pub struct Lock {
 }
 
 impl Lock {
-    /// Takes the lock, waiting at most five seconds for another mima. (threat E5)
+    /// Takes the lock, waiting at most five seconds for any one other mima. (threat E5)
     pub fn acquire(path: &Path) -> Result<Self> {
         let what = || format!("could not lock {}", term::path(path));
         let file = OpenOptions::new()
@@ -53,15 +53,28 @@ fn wait_for(file: File, path: &Path) -> Result<File> {
         // Nobody listens any more once the five seconds are over.
         drop(done.send(locked));
     });
-    if let Ok(locked) = waiting.recv_timeout(LOCK_WAIT) {
-        return locked.context(format!("could not lock {}", term::path(path)));
+    let mut pid = holder_pid(&holder);
+    loop {
+        if let Ok(locked) = waiting.recv_timeout(LOCK_WAIT) {
+            return locked.context(format!("could not lock {}", term::path(path)));
+        }
+        // Where it goes from hand to hand, nobody hangs: there are only many.
+        let now = holder_pid(&holder);
+        if now == pid {
+            break;
+        }
+        pid = now;
     }
-    let mut pid = [0; 10];
-    let read = holder.read_at(&mut pid, 0).unwrap_or(0);
-    let pid = String::from_utf8_lossy(pid.get(..read).unwrap_or_default()).trim().to_owned();
     Err(Failure::failed(format!(
         "another mima (process {pid}) has held {} for 5 seconds",
         term::path(path)
     ))
     .hint(format!("if it hangs: kill {pid}")))
+}
+
+/// Reads who holds the lock, as the last one to take it has written.
+fn holder_pid(lock: &File) -> String {
+    let mut pid = [0; 10];
+    let read = lock.read_at(&mut pid, 0).unwrap_or(0);
+    String::from_utf8_lossy(pid.get(..read).unwrap_or_default()).trim().to_owned()
 }

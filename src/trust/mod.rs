@@ -81,7 +81,7 @@ impl Candidate {
         Ok(Some(Self { path: path.to_owned(), location, target, bytes, forgery }))
     }
 
-    /// Tells whether the file, or its directory, belongs to another user.
+    /// As [`is_foreign`], of what was opened.
     pub fn is_foreign(&self) -> bool {
         matches!(self.forgery, Some((Forgery::Foreign(_), _)))
     }
@@ -97,14 +97,25 @@ impl Candidate {
     }
 }
 
-/// Judges a file and its directory by their owners and modes.
+/// Tells whether the file at `path`, a link to it, or its directory belongs to another user.
+/// Nothing is opened. (threat A7)
+pub fn is_foreign(path: &Path) -> bool {
+    let (Ok(meta), Some(dir)) = (std::fs::metadata(path), path.parent()) else { return false };
+    let Ok(dir_meta) = std::fs::metadata(dir) else { return false };
+    matches!(forgery(path, &meta, dir, &dir_meta), Some((Forgery::Foreign(_), _)))
+}
+
+/// Judges a file, a link to it, and its directory, by their owners and modes.
 fn forgery(
     path: &Path,
     meta: &Metadata,
     dir: &Path,
     dir_meta: &Metadata,
 ) -> Option<(Forgery, PathBuf)> {
-    if let Some(forgery) = Forgery::of(meta) {
+    let link = std::fs::symlink_metadata(path).ok().filter(Metadata::is_symlink);
+    // Anybody may write to a link, and nobody can.
+    let foreign = link.and_then(|link| Forgery::of(&link)).filter(|of| *of != Forgery::Writable);
+    if let Some(forgery) = foreign.or_else(|| Forgery::of(meta)) {
         return Some((forgery, path.to_owned()));
     }
     match Forgery::of(dir_meta)? {
