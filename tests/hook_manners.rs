@@ -259,7 +259,6 @@ fn t_b4_what_the_shell_keeps_to_itself_stays_and_the_rest_is_loaded() {
         ("zsh", "readonly B=mine", "echo $B", "mine"),
         ("zsh", "typeset -a B; B=(1 2)", "echo $B", "1 2"),
         ("zsh", "typeset -i B=7", "echo $B", "7"),
-        ("zsh", "typeset -T B b; B=x:y", "echo $b", "x y"),
     ] {
         if require(shell).is_none() {
             continue;
