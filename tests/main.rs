@@ -18,11 +18,13 @@
     reason = "a test may fail by panicking, and its files are its own"
 )]
 
+mod allow;
 mod common;
 mod config;
 mod contract;
 mod crash;
 mod environments;
+mod exec;
 mod fixtures;
 mod frame;
 mod frame_pty;
@@ -34,10 +36,15 @@ mod hook_compat;
 mod hook_manners;
 mod hook_processes;
 mod hook_sessions;
+mod hostile;
+mod hostile_yaml;
 mod layers;
 mod leaks;
 mod limits;
 mod names;
+mod project_groups;
+mod projects;
+mod prompt_line;
 mod prompts;
 mod quoting;
 mod readme;
@@ -50,7 +57,11 @@ mod shell_names;
 mod shells;
 mod surface;
 mod trust;
+mod trust_crash;
 mod trust_owners;
+mod trust_records;
+mod values;
 mod vault;
 mod vault_format;
 mod vault_plugin;
+mod walks;

@@ -121,6 +121,40 @@ fn t_a1_nor_do_loads_through_a_link_that_is_being_retargeted() {
     assert!((1..3000).contains(&loaded), "{loaded} of 3000");
 }
 
+/// The directory is a link, and the link is what is exchanged: where a file is and what it
+/// says are told by two calls, and what they tell must belong together.
+#[test]
+fn t_a1_nor_do_loads_in_a_directory_that_is_being_exchanged() {
+    let world = World::new();
+    let good = Project::allowed(&world, "good", GOOD);
+    let evil = Project::new(&world, "evil", EVIL);
+    let link = world.home().join("link");
+    symlink(&good.dir, &link).unwrap();
+    let mima =
+        Mima::new(Paths::in_dir(world.data()), Prompter::from_env(mima::prompt::Asking::Forbidden));
+    let stop = AtomicBool::new(false);
+    let mut loaded = 0;
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let next = world.home().join("next");
+            while !stop.load(Ordering::Relaxed) {
+                for target in [&evil.dir, &good.dir] {
+                    symlink(target, &next).unwrap();
+                    std::fs::rename(&next, &link).unwrap();
+                }
+            }
+        });
+        for _ in 0..3000 {
+            for layer in &mima.look(&link).layers {
+                assert_eq!(layer.file.env.len(), 1);
+                loaded += 1;
+            }
+        }
+        stop.store(true, Ordering::Relaxed);
+    });
+    assert!((1..3000).contains(&loaded), "{loaded} of 3000");
+}
+
 #[test]
 fn t_a2_a_changed_file_is_not_loaded_and_its_variables_are_taken_back() {
     let world = World::new();

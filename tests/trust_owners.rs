@@ -1,87 +1,42 @@
 //! Files that somebody else could have written: rows A5–A7.
 
-use std::os::unix::fs::{PermissionsExt, chown, symlink};
+use std::os::unix::fs::{chown, symlink};
 use std::path::Path;
 
-use crate::common::command::Cmd;
-use crate::common::leaks::files_below;
 use crate::common::project::{Project, changes};
+use crate::common::user::{USER, User, give, mode, project_of};
 use crate::common::world::World;
-use crate::common::{is_root, require};
+
+/// Something that can be at a path: what it is, and how it gets there.
+type Plant = (&'static str, fn(&Path));
 
 const TEXT: &str = "env: {MARK: here}\n";
-/// Who runs mima where it must not be root.
-const USER: u32 = 12345;
 /// Somebody else.
 const OTHER: u32 = 12346;
 
-fn mode(path: &Path, mode: u32) {
-    std::fs::set_permissions(path, PermissionsExt::from_mode(mode)).unwrap();
-}
-
-fn give(path: &Path, uid: u32) {
-    chown(path, Some(uid), Some(uid)).unwrap();
-}
-
-/// A world that belongs to [`USER`], and mima there in that name.
-struct Theirs {
-    world: World,
-    setpriv: String,
-}
-
-impl Theirs {
-    fn new() -> Option<Self> {
-        let setpriv = require("setpriv")?;
-        if !is_root("can become another user") {
-            return None;
-        }
-        let world = World::new();
-        std::fs::copy(crate::common::world::mima(), world.root().join("mima-binary")).unwrap();
-        for path in files_below(world.root()).into_iter().chain([world.root().to_owned()]) {
-            std::os::unix::fs::lchown(&path, Some(USER), Some(USER)).unwrap();
-        }
-        mode(world.root(), 0o755);
-        Some(Self { world, setpriv: setpriv.to_str().unwrap().to_owned() })
-    }
-
-    fn mima(&self, args: &[&str], cwd: &Path) -> Cmd {
-        let cmd = self.world.command(self.world.root().join("mima-binary")).args(args).cwd(cwd);
-        let (uid, gid) = (format!("--reuid={USER}"), format!("--regid={USER}"));
-        cmd.under(&[&self.setpriv, &uid, &gid, "--clear-groups"])
-    }
-
-    /// A project file in a directory, both of these owners.
-    fn project(&self, dir: &Path, dir_of: u32, file_of: u32) {
-        std::fs::create_dir_all(dir).unwrap();
-        std::fs::write(dir.join(".mima.yaml"), TEXT).unwrap();
-        give(dir, dir_of);
-        give(&dir.join(".mima.yaml"), file_of);
-    }
-}
-
 #[test]
 fn t_a5_a_file_of_another_user_is_passed_over_and_never_offered() {
-    let Some(theirs) = Theirs::new() else { return };
-    let dir = theirs.world.home().join("p");
+    let Some(user) = User::new() else { return };
+    let dir = user.world.home().join("p");
     for (dir_of, file_of, what) in
         [(USER, OTHER, "~/p/.mima.yaml"), (OTHER, USER, "~/p"), (OTHER, OTHER, "~/p/.mima.yaml")]
     {
-        theirs.project(&dir, dir_of, file_of);
-        theirs.mima(&["export", "json"], &dir).run().ok().quiet().stdout_is("{}\n");
-        theirs.mima(&["allow", "--yes"], &dir).run().fails(1).stderr_has("there is no .mima.yaml");
-        let allow = theirs.mima(&["allow", "--yes", ".mima.yaml"], &dir).run();
+        project_of(&dir, TEXT, dir_of, file_of);
+        user.mima(&["export", "json"], &dir).run().ok().quiet().stdout_is("{}\n");
+        user.mima(&["allow", "--yes"], &dir).run().fails(1).stderr_has("there is no .mima.yaml");
+        let allow = user.mima(&["allow", "--yes", ".mima.yaml"], &dir).run();
         allow.fails(1).stderr_has(&format!("refusing to use {what}: it belongs to another user"));
         allow.stderr_has(&format!("(uid {OTHER})")).stderr_has("hint: ");
-        theirs.mima(&["exec", ".", "true"], &dir).run().ok().quiet();
+        user.mima(&["exec", ".", "true"], &dir).run().ok().quiet();
     }
-    assert!(!theirs.world.data().join("trust").exists());
+    assert!(!user.world.data().join("trust").exists());
     // What root has put there is as good as what came with the system.
     for (dir_of, file_of) in [(0, 0), (USER, 0), (0, USER), (USER, USER)] {
-        theirs.project(&dir, dir_of, file_of);
-        theirs.mima(&["allow", "--yes"], &dir).run().ok();
-        let export = theirs.mima(&["export", "json"], &dir).run();
+        project_of(&dir, TEXT, dir_of, file_of);
+        user.mima(&["allow", "--yes"], &dir).run().ok();
+        let export = user.mima(&["export", "json"], &dir).run();
         assert_eq!(changes(export.ok().quiet())["MARK"].as_deref(), Some("here"));
-        theirs.mima(&["deny"], &dir).run().ok();
+        user.mima(&["deny"], &dir).run().ok();
     }
 }
 
@@ -89,10 +44,10 @@ fn t_a5_a_file_of_another_user_is_passed_over_and_never_offered() {
 /// it hide what is above it.
 #[test]
 fn t_a7_what_another_user_plants_above_is_passed_over() {
-    let Some(theirs) = Theirs::new() else { return };
-    let own = theirs.world.home().join("own");
-    theirs.project(&own, USER, USER);
-    theirs.mima(&["allow", "--yes"], &own).run().ok();
+    let Some(user) = User::new() else { return };
+    let own = user.world.home().join("own");
+    project_of(&own, TEXT, USER, USER);
+    user.mima(&["allow", "--yes"], &own).run().ok();
     let shared = own.join("shared");
     std::fs::create_dir(&shared).unwrap();
     give(&shared, 0);
@@ -101,7 +56,7 @@ fn t_a7_what_another_user_plants_above_is_passed_over() {
     std::fs::create_dir(&below).unwrap();
     give(&below, USER);
     let planted = shared.join(".mima.yaml");
-    let plants: [(&str, fn(&Path)); 7] = [
+    let plants: [Plant; 7] = [
         ("readable", |path| std::fs::write(path, TEXT).unwrap()),
         ("empty", |path| std::fs::write(path, "").unwrap()),
         ("broken", |path| std::fs::write(path, "{{{{").unwrap()),
@@ -117,7 +72,7 @@ fn t_a7_what_another_user_plants_above_is_passed_over() {
         plant(&planted);
         std::os::unix::fs::lchown(&planted, Some(OTHER), Some(OTHER)).unwrap();
         for dir in [&shared, &below] {
-            let export = theirs.mima(&["export", "json"], dir).run();
+            let export = user.mima(&["export", "json"], dir).run();
             let changes = changes(export.ok().quiet());
             assert_eq!(changes["MIMA_DIR"].as_deref(), own.to_str(), "{what}: {export}");
             assert_eq!(changes["MARK"].as_deref(), Some("here"), "{what}: {export}");
@@ -125,13 +80,13 @@ fn t_a7_what_another_user_plants_above_is_passed_over() {
         std::fs::remove_file(&planted).unwrap();
     }
     // The user's own file there counts: nobody else can replace it.
-    theirs.project(&below, USER, USER);
+    project_of(&below, TEXT, USER, USER);
     std::fs::copy(below.join(".mima.yaml"), &planted).unwrap();
     give(&planted, USER);
-    theirs.mima(&["allow", "--yes"], &shared).run().ok().stderr_has("shared/.mima.yaml is allowed");
+    user.mima(&["allow", "--yes"], &shared).run().ok().stderr_has("shared/.mima.yaml is allowed");
     // But root's does not, though elsewhere it would.
     give(&planted, 0);
-    let export = theirs.mima(&["export", "json"], &shared).run();
+    let export = user.mima(&["export", "json"], &shared).run();
     assert_eq!(changes(export.ok().quiet())["MIMA_DIR"].as_deref(), own.to_str(), "{export}");
 }
 
@@ -158,21 +113,21 @@ fn t_a6_what_others_can_write_to_is_refused_with_what_mends_it() {
 
 #[test]
 fn t_a6_the_private_group_of_the_user_may_write_and_no_other() {
-    let Some(theirs) = Theirs::new() else { return };
-    let dir = theirs.world.home().join("p");
-    theirs.project(&dir, USER, USER);
+    let Some(user) = User::new() else { return };
+    let dir = user.world.home().join("p");
+    project_of(&dir, TEXT, USER, USER);
     let file = dir.join(".mima.yaml");
     // As a clone under umask 002 has it.
     mode(&dir, 0o775);
     mode(&file, 0o664);
-    theirs.mima(&["allow", "--yes"], &dir).run().ok();
-    let export = theirs.mima(&["export", "json"], &dir).run();
+    user.mima(&["allow", "--yes"], &dir).run().ok();
+    let export = user.mima(&["export", "json"], &dir).run();
     assert_eq!(changes(export.ok().quiet())["MARK"].as_deref(), Some("here"));
     chown(&file, Some(USER), Some(100)).unwrap();
     mode(&file, 0o664);
-    theirs.mima(&["export", "json"], &dir).run().fails(1).stderr_has("hint: chmod go-w ~/p/.mima");
+    user.mima(&["export", "json"], &dir).run().fails(1).stderr_has("hint: chmod go-w ~/p/.mima");
     mode(&file, 0o644);
-    theirs.mima(&["export", "json"], &dir).run().ok().quiet();
+    user.mima(&["export", "json"], &dir).run().ok().quiet();
 }
 
 #[test]

@@ -4,7 +4,7 @@ mod groups;
 mod report;
 
 use std::collections::BTreeMap;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
@@ -38,7 +38,6 @@ struct Outcome {
 
 pub(super) fn run(mima: &Mima, args: &Export) -> Result<()> {
     let (now, saved) = split_saved(environment());
-    let state = State::of(&now);
     // Where the directory is gone there is no project. (threat D3)
     let here = working_directory().ok().filter(|_| !args.off);
     let look = here.map(|here| mima.look(&here)).unwrap_or_default();
@@ -46,14 +45,12 @@ pub(super) fn run(mima: &Mima, args: &Export) -> Result<()> {
         ExportFormat::Bash => Shell::Bash,
         ExportFormat::Zsh => Shell::Zsh,
         ExportFormat::Fish => Shell::Fish,
-        ExportFormat::Json => {
-            return print_json(decide(mima, args, look, Before::new(now, state, &saved)));
-        }
+        ExportFormat::Json => return print_json(decide(mima, args, look, now, &saved)),
     };
-    if state.as_ref().is_some_and(|state| is_told(args, state, &look)) {
+    if is_told(args, &now, &look) {
         return term::print(&ending(mima, args, Script::new(shell), &look, &args.have));
     }
-    let outcome = decide(mima, args, look, Before::new(now, state, &saved));
+    let outcome = decide(mima, args, look, now, &saved);
     if !outcome.is_old || args.reload {
         outcome.look.notices.iter().for_each(term::report);
         report::line(&outcome);
@@ -63,7 +60,7 @@ pub(super) fn run(mima: &Mima, args: &Export) -> Result<()> {
 
 /// Prints what is to change, and why nothing is loaded if that is so.
 fn print_json(mut outcome: Outcome) -> Result<()> {
-    term::print(&json(&outcome)?)?;
+    term::print_json(&json(&outcome)?)?;
     let broken = outcome.look.layers.is_empty() && !outcome.look.notices.is_empty();
     if broken {
         return Err(outcome.look.notices.remove(0));
@@ -74,14 +71,22 @@ fn print_json(mut outcome: Outcome) -> Result<()> {
 
 /// Tells whether this very shell has been told all that there is to say, and needs only the
 /// new stamps.
-fn is_told(args: &Export, state: &State, look: &Look) -> bool {
-    let suffix = state.key.strip_prefix(&look.key());
-    let is_old = look.nearest.is_some() && suffix.is_some_and(groups::Exported::is_suffix);
-    is_old && args.have == state.key && !args.reload
+fn is_told(args: &Export, now: &Vars, look: &Look) -> bool {
+    // What came of groups that are exported follows in the key.
+    let is_old = look.nearest.is_some() && args.have.starts_with(&look.key());
+    is_old && State::key_of(now) == Some(&args.have) && !args.reload
 }
 
 /// Decides what a directory comes to.
-fn decide(mima: &Mima, args: &Export, mut look: Look, before: Before) -> Outcome {
+fn decide(
+    mima: &Mima,
+    args: &Export,
+    mut look: Look,
+    now: Vars,
+    saved: &BTreeMap<VarName, OsString>,
+) -> Outcome {
+    let state = State::of(&now);
+    let before = Before::new(now, state, saved);
     let (mut wanted, offered) = plan(&look.layers, &before.vars)
         .and_then(|wanted| Ok((wanted, groups::offered(mima, &look)?)))
         .unwrap_or_else(|failure| {
@@ -111,17 +116,16 @@ fn decide(mima: &Mima, args: &Export, mut look: Look, before: Before) -> Outcome
 }
 
 /// Parts the environment of the shell from what the hook hands over with it.
-fn split_saved(vars: Vars) -> (Vars, BTreeMap<VarName, OsString>) {
-    let mut saved = BTreeMap::new();
-    let mut rest = Vars::new();
-    for (name, value) in vars {
-        let saved_name = name.to_str().and_then(|name| name.strip_prefix(SAVED));
-        match saved_name.map(VarName::parse) {
-            Some(Ok(name)) => drop(saved.insert(name, value)),
-            _ => drop(rest.insert(name, value)),
-        }
-    }
-    (rest, saved)
+fn split_saved(mut vars: Vars) -> (Vars, BTreeMap<VarName, OsString>) {
+    let from = vars.range(OsString::from(SAVED)..).map(|(name, _)| name);
+    let handed_over = from.map_while(|name| name.to_str()?.strip_prefix(SAVED));
+    let names: Vec<_> = handed_over.filter_map(|name| VarName::parse(name).ok()).collect();
+    let saved = names.into_iter().filter_map(|name| {
+        let value = vars.remove(OsStr::new(&format!("{SAVED}{name}")))?;
+        Some((name, value))
+    });
+    let saved = saved.collect();
+    (vars, saved)
 }
 
 /// A variable of mima's own, and its value if it is to have one.
@@ -198,7 +202,7 @@ fn render(script: &mut Script, change: &Change) {
 }
 
 /// Renders the changes as a flat object: a value to set, or null for a variable to unset.
-fn json(outcome: &Outcome) -> Result<Vec<u8>> {
+fn json(outcome: &Outcome) -> Result<serde_json::Value> {
     let mut object = serde_json::Map::new();
     let text = |name: &str, bytes: &[u8]| {
         let text = std::str::from_utf8(bytes).map_err(|_| {
@@ -213,12 +217,12 @@ fn json(outcome: &Outcome) -> Result<Vec<u8>> {
         object.insert(name.to_owned(), value.unwrap_or_default());
     }
     for (name, value) in own(outcome)? {
-        let is_set = outcome.before.now().contains_key(std::ffi::OsStr::new(name));
+        let is_set = outcome.before.now().contains_key(OsStr::new(name));
         match value {
             Some(bytes) => drop(object.insert(name.to_owned(), text(name, &bytes)?)),
             None if is_set => drop(object.insert(name.to_owned(), serde_json::Value::Null)),
             None => {}
         }
     }
-    Ok(format!("{:#}\n", serde_json::Value::from(object)).into_bytes())
+    Ok(object.into())
 }

@@ -72,6 +72,13 @@ impl State {
         Self::decode(vars.get(OsStr::new(STATE))?)
     }
 
+    /// Returns only the key of the state of an environment.
+    pub fn key_of(vars: &Vars) -> Option<&str> {
+        let mut words = vars.get(OsStr::new(STATE))?.to_str()?.split(' ');
+        words.next().filter(|version| *version == VERSION)?;
+        words.nth(1)
+    }
+
     /// Says of which project it is, and of which outcome.
     pub fn name(&mut self, dir: Option<&Path>, key: &str) {
         self.dir = dir.map(Path::to_owned).unwrap_or_default();
@@ -147,6 +154,8 @@ mod tests {
         let state = sample();
         let text = state.encode().unwrap();
         assert_eq!(State::decode(OsStr::new(&text)), Some(state));
+        let vars = Vars::from([(STATE.into(), text.clone().into())]);
+        assert_eq!(State::key_of(&vars), Some("00ff"));
         assert!(!text.contains('x') && text.is_ascii(), "{text}");
     }
 

@@ -181,34 +181,34 @@ impl Mima {
         Ok(None)
     }
 
-    /// Opens the project file at `path`, or the nearest one from a directory upwards, to
-    /// judge it or to change it.
+    /// Opens the project file at `path`, to judge it or to change it.
     pub fn candidate(&self, path: &Path) -> Result<Candidate> {
-        let none = |failure: Failure| failure.hint("mima init");
-        if path.is_dir() {
-            return self.discover(path, &mut Look::default())?.map(|(found, _)| found).ok_or_else(
-                || {
-                    none(Failure::new(
-                        Kind::NotFound,
-                        format!("there is no {PROJECT_FILE} in {} or above", term::path(path)),
-                    ))
-                },
-            );
-        }
         if self.is_user_file(path) {
             return Err(Failure::failed(format!(
                 "{} is your own file, which needs no approval",
                 term::path(path)
             )));
         }
-        Candidate::open(path)?.ok_or_else(|| {
-            none(Failure::new(Kind::NotFound, format!("there is no file {}", term::path(path))))
-        })
+        Candidate::open(path)?.ok_or_else(|| none(&format!("file {}", term::path(path))))
     }
 
-    /// As [`Mima::candidate`], from where the user stands if no path is given.
+    /// As [`Mima::candidate`], of what a user has typed: a file, or a directory from which the
+    /// nearest one upwards is meant, which is the one where they stand if nothing is typed.
     pub fn candidate_at(&self, path: Option<&Path>) -> Result<Candidate> {
-        self.candidate(&path.map_or_else(working_directory, absolute)?)
+        let dir = match path {
+            Some(path) => {
+                let path = absolute(path)?;
+                if !path.is_dir() {
+                    return self.candidate(&path);
+                }
+                path
+            }
+            None => working_directory()?,
+        };
+        let found = self.discover(&dir, &mut Look::default())?;
+        found
+            .map(|(candidate, _)| candidate)
+            .ok_or_else(|| none(&format!("{PROJECT_FILE} in {} or above", term::path(&dir))))
     }
 
     /// The records of what was approved.
@@ -231,19 +231,19 @@ impl Mima {
         Ok(look.layers.into_iter().fold(user, |groups, layer| groups.hidden_by(layer.file.groups)))
     }
 
-    /// Tells whether a file at `path`, which need not be there, is or would be the user file.
-    pub fn would_be_user_file(&self, path: &Path) -> bool {
-        let place = |path: &Path| {
-            let dir = path.parent().and_then(|dir| std::fs::canonicalize(dir).ok())?;
-            Some(dir.join(path.file_name()?))
+    /// Tells whether `file` is the user file, by whichever path or link, or would be.
+    pub fn is_user_file(&self, file: &Path) -> bool {
+        let user = self.paths().user_file();
+        let is_beside = match (file.parent(), user.parent()) {
+            (Some(dir), Some(home)) => is_same(dir, home),
+            _ => false,
         };
-        place(path).is_some_and(|at| Some(at) == place(self.paths().user_file()))
+        is_same(file, user) || is_beside && file.file_name() == user.file_name()
     }
+}
 
-    /// Tells whether `file` is the user file, by whichever path or link.
-    pub(super) fn is_user_file(&self, file: &Path) -> bool {
-        is_same(file, self.paths().user_file())
-    }
+fn none(what: &str) -> Failure {
+    Failure::new(Kind::NotFound, format!("there is no {what}")).hint("mima init")
 }
 
 /// Opens the local file of a directory, if there is one that is allowed.
@@ -264,12 +264,14 @@ fn judge(
 ) -> Result<Verdict> {
     let verdict = trust.judge(candidate)?;
     look.note_input(candidate, verdict);
-    let path = term::path(&candidate.path);
-    let how = if is_nearest { "mima allow".to_owned() } else { format!("mima allow {path}") };
-    let not_allowed = |word: &str| match parse::<ProjectFile>(&candidate.bytes, &path) {
-        Ok(_) => Failure::new(Kind::NotAllowed, format!("{path} {word}: {how}")),
-        // That it cannot be read is the better news: it could not be allowed either.
-        Err(failure) => failure,
+    let not_allowed = |word: &str| {
+        let path = term::path(&candidate.path);
+        let how = if is_nearest { "mima allow".to_owned() } else { format!("mima allow {path}") };
+        match parse::<ProjectFile>(&candidate.bytes, &path) {
+            Ok(_) => Failure::new(Kind::NotAllowed, format!("{path} {word}: {how}")),
+            // That it cannot be read is the better news: it could not be allowed either.
+            Err(failure) => failure.of_kind(Kind::NotAllowed),
+        }
     };
     look.notices.extend(match verdict {
         Verdict::Allowed | Verdict::Denied => None,
@@ -298,11 +300,13 @@ pub fn working_directory() -> Result<PathBuf> {
     Ok(seen.filter(is_true).unwrap_or(real))
 }
 
-/// Makes a path that was typed an absolute one, without `..`: the directories above it are
+/// Makes a path that was typed an absolute one, without `.` and `..`: the directories above it are
 /// found by its text, and above `a/..` is not `a`.
 pub fn absolute(path: &Path) -> Result<PathBuf> {
     let what = || format!("could not find {}", term::path(path));
     let path = if path.is_absolute() { path.to_owned() } else { working_directory()?.join(path) };
+    // Less every `.` that stands in it.
+    let path: PathBuf = path.components().collect();
     match (path.parent(), path.file_name()) {
         _ if !goes_back(&path) => Ok(path),
         (Some(dir), Some(name)) => Ok(std::fs::canonicalize(dir).context(what())?.join(name)),

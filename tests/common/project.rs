@@ -11,7 +11,8 @@ pub(crate) type Changes = BTreeMap<String, Option<String>>;
 
 /// A directory with a `.mima.yaml`.
 pub(crate) struct Project<'w> {
-    world: &'w World,
+    /// Where it is.
+    pub(crate) world: &'w World,
     /// The directory.
     pub(crate) dir: PathBuf,
 }

@@ -68,10 +68,6 @@ pub(super) fn offered(mima: &Mima, look: &Look) -> Result<Offered> {
     Ok(offered)
 }
 
-/// How the end of an outcome's key begins where groups are exported. What is asked for follows.
-const OPEN: &str = "-open-";
-const LOCKED: &str = "-locked-";
-
 /// What has become of the groups that are to be exported.
 pub(super) struct Exported {
     /// The values, if they are to be had.
@@ -80,13 +76,6 @@ pub(super) struct Exported {
     pub notice: Option<Failure>,
     /// What tells it from other outcomes, as a part of the key.
     pub suffix: String,
-}
-
-impl Exported {
-    /// Tells whether a key can end so.
-    pub(super) fn is_suffix(text: &str) -> bool {
-        text.is_empty() || text.starts_with(OPEN) || text.starts_with(LOCKED)
-    }
 }
 
 /// Gets the secrets of the groups that are to be exported; `None` if there are none. A person
@@ -107,10 +96,10 @@ pub(super) fn export(
     let reloadable = |failure: Failure| Some(failure.hint("to be asked again: mima reload"));
     let wanted = match Wanted::of(offered.exported.clone(), &offered.known) {
         Ok(wanted) => wanted,
-        Err(failure) => return Some(locked(LOCKED.to_owned(), reloadable(failure))),
+        Err(failure) => return Some(locked("-locked".to_owned(), reloadable(failure))),
     };
     let digest = wanted.digest();
-    let (open_key, locked_key) = (format!("{OPEN}{digest}"), format!("{LOCKED}{digest}"));
+    let (open_key, locked_key) = (format!("-open-{digest}"), format!("-locked-{digest}"));
     let state = before.state();
     let was = |suffix: &str| {
         !args.reload && look.dir() == Some(&state.dir) && state.key.ends_with(suffix)
