@@ -1,6 +1,7 @@
 //! What a user has is as it was: the hook changes what it loads, and nothing else.
 
 use crate::common::hooked::{Hooked, Start, age, each, said_in};
+use crate::common::require;
 use crate::common::world::World;
 
 /// A value that must not be printed by accident.
@@ -247,4 +248,37 @@ fn tracing_shows_no_value_and_hardly_the_hook() {
             assert!(shell == "fish" || lines <= 8, "{shell}: {line}: {lines}: {said}");
         }
     });
+}
+
+#[test]
+fn t_b4_what_the_shell_keeps_to_itself_stays_and_the_rest_is_loaded() {
+    for (shell, keep, show, kept) in [
+        ("bash", "readonly B=mine", "echo $B", "mine"),
+        ("bash", "declare -a B=(1 2)", "echo ${B[*]}", "1 2"),
+        ("bash", "declare -n B=OTHER; OTHER=mine", "echo $OTHER", "mine"),
+        ("zsh", "readonly B=mine", "echo $B", "mine"),
+        ("zsh", "typeset -a B; B=(1 2)", "echo $B", "1 2"),
+        ("zsh", "typeset -i B=7", "echo $B", "7"),
+    ] {
+        if require(shell).is_none() {
+            continue;
+        }
+        let world = World::new();
+        world.write("p/.mima.yaml", "env: {A: one, B: 'x[$(touch ~/ran)]', C: three}\n");
+        world.mima(&["allow", "--yes"]).cwd(world.home().join("p")).run().ok();
+        let mut hooked = Hooked::new(&world, shell);
+        hooked.run(keep);
+        let said = hooked.run("cd p");
+        let line = "mima: this shell keeps B to itself: not set here";
+        assert!(said.contains(line), "{shell}: {keep}: {said}");
+        for _ in 0..2 {
+            assert_eq!(hooked.exported("A").as_deref(), Some("one"), "{shell}: {keep}");
+            assert_eq!(hooked.exported("C").as_deref(), Some("three"), "{shell}: {keep}");
+            assert_eq!(hooked.run(show).trim_end(), kept, "{shell}: {keep}");
+        }
+        hooked.run("cd ~");
+        assert_eq!(hooked.exported("C"), None, "{shell}: {keep}");
+        assert_eq!(hooked.run(show).trim_end(), kept, "{shell}: {keep}");
+        assert!(!world.home().join("ran").exists(), "{shell}: {keep}");
+    }
 }

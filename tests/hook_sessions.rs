@@ -205,21 +205,27 @@ fn a_shell_that_starts_in_a_project_loads_it_and_lets_it_go() {
 #[test]
 fn ctrl_c_at_a_slow_load_leaves_a_shell_that_does_not_try_again() {
     each(|shell| {
-        let world = world();
-        let binary = stand_in(&world, "exec sleep 60\n");
-        let mut hooked = Start::new(&world, shell).with_binary(&binary).start();
-        let options = said_in(shell, ["set -o; shopt; trap", "setopt; trap", "true"]);
-        let before = hooked.run(options);
-        hooked.pty.send_line("cd p");
-        hooked.pty.wait_until("it is slow", |_| calls(&world) == 1);
-        hooked.pty.send("\x03");
-        hooked.next_prompt();
-        for _ in 0..3 {
-            assert_eq!(hooked.run("echo alive"), "alive\n", "{shell}");
+        for setup in ["true", "trap 'echo got-int' INT", "set -uE"] {
+            if shell == "fish" && setup != "true" {
+                continue;
+            }
+            let world = world();
+            let binary = stand_in(&world, "exec sleep 60\n");
+            let mut hooked = Start::new(&world, shell).with_binary(&binary).start();
+            hooked.run(setup);
+            let options = said_in(shell, ["set -o; shopt; trap; echo $-", "setopt; trap", "true"]);
+            let before = hooked.run(options);
+            hooked.pty.send_line("cd p");
+            hooked.pty.wait_until("it is slow", |_| calls(&world) == 1);
+            hooked.pty.send("\x03");
+            hooked.next_prompt();
+            for _ in 0..3 {
+                assert_eq!(hooked.run("echo alive"), "alive\n", "{shell}: {setup}");
+            }
+            assert_eq!(hooked.run(options), before, "{shell}: {setup}");
+            hooked.run("cd sub");
+            assert_eq!(calls(&world), 1, "{shell}: {setup}");
         }
-        assert_eq!(hooked.run(options), before, "{shell}");
-        hooked.run("cd sub");
-        assert_eq!(calls(&world), 1, "{shell}");
     });
 }
 
