@@ -1,5 +1,6 @@
 #!/bin/sh
-# Installs the programs that the tests run mima with, if they are missing.
+# Installs the programs that the tests run mima with, if they are missing; and those that are
+# named: `install.sh direnv` for what the benchmark compares with.
 set -eu
 missing=
 need() { # need PROGRAM PACKAGE
@@ -19,6 +20,9 @@ if [ "$(uname)" = Linux ]; then
   need setpriv util-linux
   need unshare util-linux
 fi
+for program; do
+  need "$program" "$program"
+done
 [ -n "$missing" ] || exit 0
 if command -v apt-get >/dev/null 2>&1; then
   sudo=
