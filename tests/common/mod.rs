@@ -5,6 +5,7 @@
 pub(crate) mod command;
 pub(crate) mod hooked;
 pub(crate) mod leaks;
+pub(crate) mod mac;
 pub(crate) mod project;
 pub(crate) mod pty;
 pub(crate) mod random;
