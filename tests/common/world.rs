@@ -251,6 +251,12 @@ pub(crate) fn write_executable(path: &Path, content: &str) {
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
 }
 
+/// Copies a program.
+pub(crate) fn copy_executable(from: &Path, to: &Path) {
+    let _writing = SPAWNING.write().unwrap_or_else(PoisonError::into_inner);
+    std::fs::copy(from, to).unwrap();
+}
+
 fn make_private_dir(path: &Path) {
     std::fs::create_dir_all(path).unwrap();
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o700)).unwrap();
