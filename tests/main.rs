@@ -29,6 +29,7 @@ mod frame_pty;
 mod frame_strace;
 mod groups;
 mod homes;
+mod keychain;
 mod layers;
 mod leaks;
 mod limits;
