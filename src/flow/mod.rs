@@ -85,8 +85,11 @@ impl Mima {
         };
         name.to_str().and_then(StoreKind::named).ok_or_else(|| {
             let name = term::sanitize(&name.to_string_lossy());
-            Failure::new(Kind::Usage, format!("{STORE} is `{name}`, which is no store of this build"))
-                .hint(format!("unset {STORE}, or set it to vault"))
+            Failure::new(
+                Kind::Usage,
+                format!("{STORE} is `{name}`, which is no store of this build"),
+            )
+            .hint(format!("unset {STORE}, or set it to vault"))
         })
     }
 

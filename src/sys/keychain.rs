@@ -20,8 +20,7 @@ use security_framework::access_control::{ProtectionMode, SecAccessControl};
 use security_framework::os::macos::code_signing::{Flags, SecCode};
 use security_framework::os::macos::keychain::SecKeychain;
 use security_framework::passwords::AccessControlOptions;
-use security_framework_sys::base::SecCodeRef;
-use security_framework_sys::code_signing::SecCSFlags;
+use security_framework_sys::code_signing::{SecCSFlags, SecCodeRef};
 use security_framework_sys::item::{
     kSecAttrAccessControl, kSecAttrAccount, kSecAttrComment, kSecAttrLabel, kSecAttrService,
     kSecClass, kSecClassGenericPassword, kSecMatchLimit, kSecMatchLimitAll, kSecReturnAttributes,
@@ -102,8 +101,7 @@ impl Query {
         let query = self.dictionary();
         let mut found: CFTypeRef = std::ptr::null();
         // SAFETY: the dictionary is alive, and `found` is a local that takes one reference.
-        let status =
-            unsafe { SecItemCopyMatching(query.as_concrete_TypeRef(), &raw mut found) };
+        let status = unsafe { SecItemCopyMatching(query.as_concrete_TypeRef(), &raw mut found) };
         ok(status).map(|()| found)
     }
 }
@@ -133,7 +131,7 @@ pub fn add(id: Id<'_>, label: &str, comment: &str, value: &[u8]) -> Result<(), O
             Some(ProtectionMode::AccessibleWhenUnlockedThisDeviceOnly),
             AccessControlOptions::USER_PRESENCE.bits(),
         )
-        .map_err(|error| error.code())?;
+        .map_err(security_framework::base::Error::code)?;
         query.set(constant!(kSecAttrAccessControl), &access);
     }
     let attributes = query.dictionary();
@@ -181,7 +179,9 @@ pub fn list(protected: bool, service: &str) -> Result<Vec<(String, String)>, OSS
     };
     Ok(items
         .iter()
-        .filter_map(|item| Some((text(&item, &account)?, text(&item, &comment).unwrap_or_default())))
+        .filter_map(|item| {
+            Some((text(&item, &account)?, text(&item, &comment).unwrap_or_default()))
+        })
         .collect())
 }
 

@@ -30,10 +30,12 @@ struct Stored {
     partition: String,
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct State {
+    /// What somebody else does right before the next such call.
+    meanwhile: Option<(Call, Box<dyn FnOnce() + Send>)>,
     items: BTreeMap<(Place, String, String), Stored>,
-    /// The sheets of LocalAuthentication that were shown, with what they said.
+    /// The sheets of `LocalAuthentication` that were shown, with what they said.
     sheets: Vec<String>,
     /// The dialogs that ask for the login keychain's password.
     dialogs: usize,
@@ -50,7 +52,7 @@ struct State {
 }
 
 /// A Mac. Clones are the same one.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Mac(Arc<Mutex<State>>);
 
 impl Mac {
@@ -75,11 +77,8 @@ impl Mac {
 
     /// Any build.
     pub(crate) fn build(&self, cdhash: &str, team: Option<&str>, entitled: bool) -> Build {
-        let signature = Signature {
-            cdhash: Some(cdhash.to_owned()),
-            team: team.map(str::to_owned),
-            entitled,
-        };
+        let signature =
+            Signature { cdhash: Some(cdhash.to_owned()), team: team.map(str::to_owned), entitled };
         Build { mac: self.clone(), signature }
     }
 
@@ -106,6 +105,11 @@ impl Mac {
     /// Lets the next such call return `status`.
     pub(crate) fn fail(&self, call: Call, status: Status) {
         self.state().failures.push((call, status));
+    }
+
+    /// Lets somebody else do something right before the next such call.
+    pub(crate) fn meanwhile(&self, call: Call, what: impl FnOnce() + Send + 'static) {
+        self.state().meanwhile = Some((call, Box::new(what)));
     }
 
     /// How often a person was asked anything: sheets and dialogs.
@@ -162,7 +166,7 @@ impl Mac {
 }
 
 /// mima, as one build of it: what macOS thinks of a program depends on its signature.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Build {
     mac: Mac,
     signature: Signature,
@@ -186,6 +190,10 @@ impl Build {
 
     /// Writes a call down, and fails it if a test wants that.
     fn begin(&self, call: Call) -> Result<MutexGuard<'_, State>, Status> {
+        let meanwhile = self.mac.state().meanwhile.take_if(|(before, _)| *before == call);
+        if let Some((_, what)) = meanwhile {
+            what();
+        }
         let mut state = self.mac.state();
         state.calls.push(call);
         if let Some(at) = state.failures.iter().position(|(failing, _)| *failing == call) {

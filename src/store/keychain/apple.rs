@@ -55,12 +55,7 @@ impl Api for Apple {
         Context::new()
     }
 
-    fn evaluate(
-        &self,
-        context: &Context,
-        reason: &str,
-        patience: Duration,
-    ) -> Result<(), Denial> {
+    fn evaluate(&self, context: &Context, reason: &str, patience: Duration) -> Result<(), Denial> {
         context.evaluate(reason, patience).map_err(|code| code.map_or(Denial::NO_ANSWER, Denial))
     }
 

@@ -17,11 +17,9 @@ pub(super) fn of_status(status: Status, place: Place) -> Failure {
     let failure = |kind, message: &str, hint: &str| Failure::new(kind, message).hint(hint);
     match status {
         Status::USER_CANCELED => failure(Kind::Refused, "macOS was told no", AGAIN),
-        Status::AUTH_FAILED => failure(
-            Kind::WrongKey,
-            "macOS did not accept the finger or the password",
-            AGAIN,
-        ),
+        Status::AUTH_FAILED => {
+            failure(Kind::WrongKey, "macOS did not accept the finger or the password", AGAIN)
+        }
         Status::INTERACTION_NOT_ALLOWED | Status::INTERACTION_REQUIRED => {
             let failure = failure(
                 Kind::Locked,
@@ -66,14 +64,10 @@ pub(super) fn of_denial(denial: Denial) -> Failure {
     const VAULT: &str = "or keep secrets behind a passphrase: `store: vault`";
     let failure = |kind, message: &str, hint: &str| Failure::new(kind, message).hint(hint);
     match denial {
-        Denial::USER_CANCEL | Denial::USER_FALLBACK => {
-            failure(Kind::Refused, "you said no", AGAIN)
+        Denial::USER_CANCEL | Denial::USER_FALLBACK => failure(Kind::Refused, "you said no", AGAIN),
+        Denial::AUTHENTICATION_FAILED => {
+            failure(Kind::WrongKey, "macOS did not accept the finger or the password", AGAIN)
         }
-        Denial::AUTHENTICATION_FAILED => failure(
-            Kind::WrongKey,
-            "macOS did not accept the finger or the password",
-            AGAIN,
-        ),
         Denial::SYSTEM_CANCEL => failure(
             Kind::Refused,
             "macOS took the question away: the screen was locked, or something else came before it",

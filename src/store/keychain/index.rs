@@ -58,7 +58,8 @@ pub struct Reconciled {
     pub gone: Vec<SecretName>,
     /// The keychain has them, and the index did not know.
     pub found: Vec<SecretName>,
-    /// How many items were left over from values that have been replaced.
+    /// How many items were left over, from values that have been replaced for example, and
+    /// are deleted now.
     pub swept: usize,
     /// Protected ones that this build cannot see, so nobody knows.
     pub unseen: Vec<SecretName>,
@@ -158,6 +159,8 @@ impl Index {
         for (place, items) in seen {
             let mut items: Vec<_> = items
                 .iter()
+                // A value that was replaced is not taken in again, whatever became of the new one.
+                .filter(|item| !self.stale.contains(&(*place, item.account.clone())))
                 .filter_map(|item| parse_account(&item.account).map(|parsed| (parsed, item)))
                 .collect();
             items.sort_by(|(a, _), (b, _)| b.cmp(a));
@@ -180,7 +183,6 @@ impl Index {
         // An index from a backup knows an older item of the same name.
         report.gone.retain(|name| !self.items.contains_key(name));
         report.found.sort();
-        report.swept = self.stale.len();
         report
     }
 }
@@ -264,10 +266,10 @@ mod tests {
             index.probe = Some(("ab12".to_owned(), Tier::Stable));
             index.replace(&name("x"), entry(Tier::AdHoc, 0));
             index.replace(&name("x"), entry(Tier::Protected, 1));
-            index.items.insert(name("me@x+y"), Entry {
-                build: Some("cd".to_owned()),
-                ..entry(Tier::AdHoc, 7)
-            });
+            index.items.insert(
+                name("me@x+y"),
+                Entry { build: Some("cd".to_owned()), ..entry(Tier::AdHoc, 7) },
+            );
         }
         for bad in [
             "",
@@ -331,6 +333,16 @@ mod tests {
             (Place::DataProtection, found(&["x#1"])),
         ]);
         index.reconcile(&seen);
+        assert_eq!(index.stale, BTreeSet::from([(Place::Login, "x".to_owned())]));
+    }
+
+    #[test]
+    fn a_value_that_was_replaced_does_not_come_back() {
+        let mut index = Index::default();
+        index.replace(&name("x"), entry(Tier::AdHoc, 0));
+        index.replace(&name("x"), entry(Tier::AdHoc, 1));
+        let report = index.reconcile(&BTreeMap::from([(Place::Login, found(&["x"]))]));
+        assert_eq!((report.gone, report.found), (vec![name("x")], vec![]));
         assert_eq!(index.stale, BTreeSet::from([(Place::Login, "x".to_owned())]));
     }
 

@@ -110,9 +110,10 @@ impl<A: Api> Keychain<A> {
         if self.tier_for(&mut index)? == Tier::Protected {
             seen.insert(Place::DataProtection, self.list(Place::DataProtection)?);
         }
-        let report = index.reconcile(&seen);
+        let mut report = index.reconcile(&seen);
+        // Before anything is deleted, so that the index never points to nothing.
         index.write(&self.index)?;
-        self.sweep(&mut index);
+        report.swept = self.sweep(&mut index);
         index.write(&self.index)?;
         Ok(report)
     }
@@ -166,12 +167,19 @@ impl<A: Api> Keychain<A> {
         Ok(probe.tier)
     }
 
-    /// Deletes what is left over. What cannot be deleted now stays marked.
-    fn sweep(&self, index: &mut Index) {
+    /// Deletes what is left over, and tells how many items that were. What cannot be deleted
+    /// now stays marked.
+    fn sweep(&self, index: &mut Index) -> usize {
+        let mut swept = 0;
         index.stale.retain(|(place, account)| {
-            let deleted = self.api.delete(&self.key(*place, account));
-            !matches!(deleted, Ok(()) | Err(Status::ITEM_NOT_FOUND))
+            match self.api.delete(&self.key(*place, account)) {
+                Ok(()) => swept += 1,
+                Err(Status::ITEM_NOT_FOUND) => {}
+                Err(_) => return true,
+            }
+            false
         });
+        swept
     }
 
     fn key<'a>(&'a self, place: Place, account: &'a str) -> Key<'a> {
