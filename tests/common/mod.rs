@@ -4,12 +4,16 @@
 
 pub(crate) mod command;
 pub(crate) mod fake_keychain;
+pub(crate) mod hooked;
 pub(crate) mod leaks;
+pub(crate) mod project;
 pub(crate) mod pty;
+pub(crate) mod random;
 pub(crate) mod scenario;
 pub(crate) mod session;
 pub(crate) mod source;
 pub(crate) mod strace;
+pub(crate) mod user;
 pub(crate) mod world;
 
 use std::path::{Path, PathBuf};

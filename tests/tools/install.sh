@@ -9,6 +9,10 @@ need bash bash
 need zsh zsh
 need fish fish
 need age age
+need direnv direnv
+need zoxide zoxide
+need shellcheck shellcheck
+need shfmt shfmt
 if [ "$(uname)" = Linux ]; then
   need dash dash
   need strace strace
