@@ -1,5 +1,6 @@
 //! The real keychain, as the store wants to see it. Decides nothing.
 
+use std::cell::OnceCell;
 use std::sync::mpsc;
 use std::time::Duration;
 
@@ -11,7 +12,11 @@ use crate::sys::keychain::{self as sys, Context};
 const LIST_PATIENCE: Duration = Duration::from_secs(5);
 
 /// The keychains of this Mac.
-pub(super) struct Apple;
+#[derive(Default)]
+pub(super) struct Apple {
+    /// It takes a while to read, and does not change.
+    signature: OnceCell<Signature>,
+}
 
 fn id<'a>(key: &Key<'a>) -> sys::Id<'a> {
     sys::Id { protected: is_protected(key.place), service: key.service, account: key.account }
@@ -25,8 +30,11 @@ impl Api for Apple {
     type Context = Context;
 
     fn signature(&self) -> Signature {
-        let told = sys::signature();
-        Signature { cdhash: told.cdhash.map(hex::encode), team: told.team, entitled: told.entitled }
+        let read = || {
+            let sys::Signature { cdhash, team, entitled } = sys::signature();
+            Signature { cdhash: cdhash.map(hex::encode), team, entitled }
+        };
+        self.signature.get_or_init(read).clone()
     }
 
     fn add(&self, item: &Item<'_>) -> Result<(), Status> {

@@ -34,7 +34,7 @@ use crate::prompt::{Prompter, Reason};
 use crate::secret::Secret;
 use crate::{fs, term};
 
-use api::{Api, Found, Item, Key, Place, Status};
+use api::{Api, Found, Item, Key, Place, Signature, Status};
 pub use index::Reconciled;
 use index::{Entry, Index, account};
 pub use tier::Tier;
@@ -55,7 +55,7 @@ const MOST_MOVES: u32 = 8;
 /// Opens the keychain of this Mac.
 #[cfg(target_os = "macos")]
 pub fn open(paths: &Paths, prompter: Prompter) -> Result<Box<dyn Store>> {
-    Ok(Box::new(Keychain::new(apple::Apple, paths, prompter)))
+    Ok(Box::new(Keychain::new(apple::Apple::default(), paths, prompter)))
 }
 
 /// Says that there is none.
@@ -116,6 +116,11 @@ impl<A: Api> Keychain<A> {
         report.swept = self.sweep(&mut index);
         index.write(&self.index)?;
         Ok(report)
+    }
+
+    /// Returns what macOS knows about this build, which explains its tier.
+    pub fn signature(&self) -> Signature {
+        self.api.signature()
     }
 
     /// Returns the tier of what is stored now. Never asks for presence.
