@@ -150,6 +150,10 @@ impl World {
             .env("LANG", "C.UTF-8")
             .env("USER", "tester")
             .env("SHELL", "/bin/sh");
+        if cfg!(target_os = "macos") {
+            // The default there is the developer's own keychain.
+            cmd = cmd.env("MIMA_STORE", "vault");
+        }
         if self.has_askpass {
             cmd = cmd.env("MIMA_ASKPASS", self.bin().join("askpass"));
         }
