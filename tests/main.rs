@@ -40,6 +40,7 @@ mod hostile;
 mod hostile_yaml;
 mod install;
 mod install_failures;
+mod keychain;
 mod layers;
 mod leaks;
 mod limits;

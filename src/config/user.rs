@@ -12,7 +12,7 @@ use crate::names;
 const NOT_YET: &[&str] = &["confirm", "session"];
 /// What a file can never do, however the key is called.
 pub(super) const NEVER: &[&str] = &["allow", "allowed", "trust", "trusted"];
-/// The stores that mima knows of; this version has the first.
+/// The stores that mima knows of; not every build has every one.
 const STORES: &[&str] = &["vault", "keychain", "secret-service", "env"];
 
 /// The user file.
@@ -25,11 +25,29 @@ pub struct UserFile {
 }
 
 /// Which store keeps the values.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StoreKind {
     /// The embedded one, in the age format.
-    #[default]
     Vault,
+    /// The one of macOS.
+    Keychain,
+}
+
+impl Default for StoreKind {
+    fn default() -> Self {
+        if cfg!(target_os = "macos") { Self::Keychain } else { Self::Vault }
+    }
+}
+
+impl StoreKind {
+    /// Finds the store that a user calls `name`. `None` if this build does not have it.
+    pub fn named(name: &str) -> Option<Self> {
+        match name {
+            "vault" => Some(Self::Vault),
+            "keychain" if cfg!(target_os = "macos") => Some(Self::Keychain),
+            _ => None,
+        }
+    }
 }
 
 impl Document for UserFile {
@@ -66,8 +84,11 @@ pub(super) fn no_trust() -> (String, String) {
 }
 
 fn store(value: &Node) -> Result<StoreKind, Fault> {
-    match value.scalar()? {
-        "vault" => Ok(StoreKind::Vault),
+    let name = value.scalar()?;
+    if let Some(kind) = StoreKind::named(name) {
+        return Ok(kind);
+    }
+    match name {
         known if STORES.contains(&known) => Err(value
             .fault(format!("this build has no `{known}` store, only `vault`"))
             .hint("store: vault")),
@@ -88,18 +109,29 @@ mod tests {
 
     #[test]
     fn an_empty_file_is_the_default() {
-        for text in ["", "\u{feff}", "# nothing\n", "---\n", "{}", "groups: {}", "store: vault"] {
+        let default = if cfg!(target_os = "macos") { "store: keychain" } else { "store: vault" };
+        for text in ["", "\u{feff}", "# nothing\n", "---\n", "{}", "groups: {}", default] {
             assert_eq!(parse::<UserFile>(text.as_bytes(), "f").unwrap(), UserFile::default());
         }
     }
 
     #[test]
+    fn a_build_has_the_stores_of_its_system() {
+        assert_eq!(StoreKind::named("vault"), Some(StoreKind::Vault));
+        let keychain = StoreKind::named("keychain");
+        assert_eq!(keychain.is_some(), cfg!(target_os = "macos"));
+        assert_eq!(StoreKind::named("valut"), None);
+    }
+
+    #[test]
     fn settings_that_mima_cannot_keep_are_refused() {
+        if !cfg!(target_os = "macos") {
+            assert_eq!(
+                message::<UserFile>(b"store: keychain"),
+                "f:1:8: store: this build has no `keychain` store, only `vault`\nhint: store: vault"
+            );
+        }
         for (text, want) in [
-            (
-                "store: keychain",
-                "f:1:8: store: this build has no `keychain` store, only `vault`\nhint: store: vault",
-            ),
             ("store: valut", "f:1:8: store: this is no store of mima\nhint: did you mean `vault`?"),
             ("store: hunter2", "f:1:8: store: this is no store of mima\nhint: store: vault"),
             (

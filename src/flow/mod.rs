@@ -25,13 +25,16 @@ use std::cell::OnceCell;
 
 use crate::config::parse::{MAX_FILE_BYTES, parse};
 use crate::config::user::{StoreKind, UserFile};
-use crate::error::Result;
+use crate::error::{Failure, Kind, Result};
 use crate::fs;
 use crate::paths::Paths;
 use crate::prompt::{Prompter, Reason};
-use crate::store::Store;
 use crate::store::vault::{Vault, Wrap};
+use crate::store::{Store, keychain};
 use crate::term;
+
+/// The variable that names the store, whatever the user file says.
+const STORE: &str = "MIMA_STORE";
 
 /// What every verb starts from: where things are, and how to ask.
 pub struct Mima {
@@ -70,11 +73,26 @@ impl Mima {
         Ok(self.user_file.get_or_init(|| file))
     }
 
-    /// Opens the store that the user file names.
+    /// Opens the store that `MIMA_STORE` names, or else the user file.
     pub fn store(&self) -> Result<Box<dyn Store>> {
-        match self.user_file()?.store {
+        match self.store_kind()? {
             StoreKind::Vault => Ok(Box::new(self.vault())),
+            StoreKind::Keychain => keychain::open(&self.paths, self.prompter.clone()),
         }
+    }
+
+    fn store_kind(&self) -> Result<StoreKind> {
+        let Some(name) = std::env::var_os(STORE).filter(|name| !name.is_empty()) else {
+            return Ok(self.user_file()?.store);
+        };
+        name.to_str().and_then(StoreKind::named).ok_or_else(|| {
+            let name = term::sanitize(&name.to_string_lossy());
+            Failure::new(
+                Kind::Usage,
+                format!("{STORE} is `{name}`, which is no store of this build"),
+            )
+            .hint(format!("unset {STORE}, or set it to vault"))
+        })
     }
 
     /// Opens the store, and makes the vault if it is the store and there is none yet. That
@@ -82,7 +100,7 @@ impl Mima {
     pub fn store_to_write(&self, reason: &Reason) -> Result<Box<dyn Store>> {
         let store = self.store()?;
         let vault = self.vault();
-        if !vault.exists()? {
+        if self.store_kind()? == StoreKind::Vault && !vault.exists()? {
             term::note("there is no vault yet, so this makes one: choose its passphrase");
             vault.init(&Wrap::Passphrase, reason)?;
         }

@@ -4,6 +4,7 @@
 //! Adding, listing and removing never ask for presence; reading asks once, in
 //! [`Store::unlock`], and never again.
 
+pub mod keychain;
 pub mod vault;
 
 use crate::error::{Failure, Kind, Result};
@@ -35,6 +36,17 @@ pub fn check_case(name: &SecretName, names: &[SecretName]) -> Result<()> {
     }
 }
 
+/// Refuses a value that is too large for any store.
+pub fn check_size(name: &SecretName, value: &Secret) -> Result<()> {
+    if u64::try_from(value.len()).is_ok_and(|len| len > LARGEST_VALUE) {
+        return Err(Failure::failed(format!(
+            "`{name}` is {} bytes long, and a secret may have {LARGEST_VALUE} at most",
+            value.len()
+        )));
+    }
+    Ok(())
+}
+
 /// What becomes of a secret that is stored already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Existing {
@@ -49,6 +61,19 @@ pub fn exists(name: &SecretName) -> Failure {
     Failure::new(Kind::Exists, format!("there is a secret `{name}` already, and it stays as it is"))
 }
 
+/// What a store does for the values in it, where that is not the same everywhere.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Protection {
+    /// What becomes of a value that is stored now.
+    pub what: String,
+    /// How to get a better protection, if there is one.
+    pub remedy: Option<String>,
+    /// Which secrets are not protected like that, one line for each other way.
+    pub others: Vec<String>,
+    /// Whether nothing is stored like that so far: then it is said when something is.
+    pub is_news: bool,
+}
+
 /// A place that keeps secrets by name.
 pub trait Store {
     /// Stores `value` under `name`. Never asks for presence. Fails with [`Kind::Exists`] if
@@ -61,6 +86,12 @@ pub trait Store {
     /// Removes a secret. Fails with [`crate::error::Kind::NotFound`] if there is none.
     /// Never asks for presence.
     fn remove(&self, name: &SecretName) -> Result<()>;
+
+    /// Says how values are protected, for those who are to know. `None` if that is plain from
+    /// the store's name. Never asks for presence.
+    fn protection(&self) -> Result<Option<Protection>> {
+        Ok(None)
+    }
 
     /// Asks for presence, once, for `reason`.
     fn unlock(&self, reason: &Reason) -> Result<Box<dyn Unlocked + '_>>;

@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "a frame offers more than each moment's tests use")]
 
 pub(crate) mod command;
+pub(crate) mod fake_keychain;
 pub(crate) mod hooked;
 pub(crate) mod leaks;
 pub(crate) mod mac;
