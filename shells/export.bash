@@ -43,12 +43,11 @@ __mima_clear() {
 
 __mima_is_odd() {
     __mima_all="$1[@]"
-    [[ -n ${!__mima_all+x} ]] || {
-        \builtin test -R "$1"
-        \builtin return
-    }
-    \builtin set -- "$1" "${!__mima_all}"
-    (($# > 2)) || [[ -z ${!1+x} ]] || \builtin test -R "$1"
+    if [[ -n ${!__mima_all+x} ]]; then
+        \builtin set -- "$1" "${!__mima_all}"
+        [[ $# == 2 && -n ${!1+x} ]] || \builtin return 0
+    fi
+    \builtin test -R "$1"
 }
 
 __mima_keep() {
@@ -90,6 +89,13 @@ __mima_drop() {
 # among them.
 __mima_back() {
     \builtin local __mima_name __mima_was __mima_var
+    if [[ -z ${!__mima_was_@}${!__mima_var_@} ]]; then
+        # Nothing was there before: this is what happens most, and is quick.
+        for __mima_name in "$@"; do
+            \builtin test -R "${__mima_name}" || \builtin unset -v "${__mima_name}"
+        done
+        \builtin return 0
+    fi
     for __mima_name in "$@"; do
         __mima_was=__mima_was_${__mima_name}
         __mima_var=__mima_var_${__mima_name}

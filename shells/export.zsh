@@ -45,6 +45,12 @@ function __mima_change {
             (*-(readonly|left|right_blanks|right_zeros|lower|upper)-*) ;;
             (--|-scalar-*) __mima_is_plain=1 ;;
         esac
+        if [[ $__mima_is_plain$__mima_do == 1back &&
+            -z ${(Pt)__mima_was}${(Pt)__mima_var} ]]; then
+            # Nothing was there before: this is what happens most, and cannot fail.
+            \builtin \unset -v -- "$__mima_name"
+            \builtin \continue
+        fi
         if [[ -n $__mima_save && -n $__mima_is_plain && -n ${(Pt)__mima_name} &&
             -z ${(Pt)__mima_was}${(Pt)__mima_var} ]]; then
             \builtin \typeset -g +x -- "__mima_${__mima_save}_$__mima_name=${(P)__mima_name}"
