@@ -30,7 +30,7 @@ impl Paths {
                 .hint("set MIMA_HOME to an absolute path, or unset it"));
             }
             if dir.exists() {
-                fs::check_owned(&dir)?;
+                fs::check_private(&dir)?;
             }
             return Ok(Self::in_dir(dir));
         }

@@ -27,6 +27,21 @@ pub fn path(path: &Path) -> String {
     }
 }
 
+/// Makes a path fit to paste: one word to every shell, with the home directory as `~`.
+pub fn word(path: &Path) -> String {
+    let shown = self::path(path);
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "._/+-@".contains(c);
+    let (tilde, rest) = match shown.strip_prefix("~/") {
+        Some(rest) => ("~/", rest),
+        None => ("", shown.as_str()),
+    };
+    if shown == "~" || rest.chars().all(is_plain) {
+        return shown;
+    }
+    // Only to be read and pasted; what is evaluated goes through `shell::quote`.
+    format!("{tilde}'{}'", rest.replace('\'', r"'\''"))
+}
+
 fn is_unprintable(c: char) -> bool {
     c.is_control()
         || matches!(c,
@@ -135,6 +150,18 @@ pub fn stdout_is_terminal() -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_path_to_paste_is_one_word() {
+        for (path, want) in [
+            ("/p/.mima.yaml", "/p/.mima.yaml"),
+            ("/a b/$(id)", "'/a b/$(id)'"),
+            ("/it's", r"'/it'\''s'"),
+            ("/=ls/~", "'/=ls/~'"),
+        ] {
+            assert_eq!(word(Path::new(path)), want);
+        }
+    }
 
     #[test]
     fn nothing_that_moves_the_cursor_or_reorders_text_is_printed() {

@@ -18,7 +18,7 @@ fn t_a15_everything_that_a_file_does_has_a_line() {
         &world,
         "p",
         "groups: {dev: {URL: dev-db, NODE_OPTIONS: opts}, ls2: {A: b}}\nwrap: [aws]\n\
-         env: {PLAIN: hidden, LD_PRELOAD: ./evil.so}\nunset: [GONE]\nPATH_add: [bin]\n\
+         env: {PLAIN: shown, LD_PRELOAD: ./evil.so}\nunset: [GONE]\nPATH_add: [bin]\n\
          path_add: {PYTHONPATH: [lib]}\nwatch_file: [watched]\nsource_up: true\n\
          env_vars_required: [NEEDED]\nauto_export: true\nauto_export_groups: [dev]\n\
          dotenv: [.env]\ndotenv_if_exists: [.env.local]\ndotenv_allow: [RUBYOPT]\nuse_flake: .#ci\nlayout: [node]\n",
@@ -31,26 +31,72 @@ fn t_a15_everything_that_a_file_does_has_a_line() {
   group         ls2: A from b
   command       dev
   command       ls2, hiding {}/ls2
-  command       aws
-  variables     PLAIN
-  unset         GONE
+  command       aws: there is no such group yet
+  variable      PLAIN=shown
+  RUNS CODE     LD_PRELOAD=./evil.so
+  RUNS CODE     PYTHONPATH: lib
   PATH          bin
-  path_add      PYTHONPATH: lib
-  dotenv        .env, .env.local
+  unset         GONE
+  dotenv        .env
+  dotenv        .env.local
   dotenv_allow  RUBYOPT
   flake         .#ci
   layout        node
   watches       watched
   requires      NEEDED
   source_up     the .mima.yaml above, if that is allowed
-  EXPORTS       dev: every program in the shell gets the secrets
-  RUNS CODE     LD_PRELOAD=./evil.so
+  EXPORTS       yes: every program in the shell gets the secrets
+  EXPORTS       dev, where groups are exported: every program in the shell gets the secrets
 mima: ~/p/.mima.yaml is allowed
 ",
         world.bin().display()
     );
     assert_eq!(allow.ok().err(), want);
     assert_eq!(allow.out(), "");
+}
+
+/// What a switch and a list do together may stand in two files.
+#[test]
+fn t_a15_each_key_alone_has_a_line() {
+    let world = World::new();
+    for text in [
+        "auto_export: true",
+        "auto_export_groups: [prod]",
+        "source_up: true",
+        "path_add: {LD_PRELOAD: [x.so]}",
+        "env_vars_required: [A]",
+        "watch_file: [w]",
+        "wrap: [aws]",
+        "unset: [A]",
+        "PATH_add: [bin]",
+        "env: {A: b}",
+        "groups: {dev: {A: b}}",
+    ] {
+        let project = Project::new(&world, "p", text);
+        let shown = project.mima(&["allow", "--yes"]).run().ok().err();
+        assert!(!shown.contains("nothing"), "{text}: {shown}");
+    }
+}
+
+/// A group that gets no command is not promised one, nor one that is not there.
+#[test]
+fn t_b6_no_command_is_promised_that_does_not_come() {
+    let world = World::new();
+    let project = Project::new(&world, "p", "groups: {git: {A: b}}\n");
+    let shown = project.mima(&["allow", "--yes"]).run().ok().err();
+    assert!(shown.contains("no command  git, a name people rely on: mima run git"), "{shown}");
+}
+
+/// `deny` holds until somebody names the file.
+#[test]
+fn a_denied_local_file_is_not_asked_about() {
+    let world = World::new();
+    let project = Project::new(&world, "p", "env: {A: b}\n");
+    project.write(".mima.local.yaml", "env: {A: c}\n");
+    project.mima(&["deny", ".mima.local.yaml"]).run().ok();
+    let shown = project.mima(&["allow", "--yes"]).run().ok().err();
+    assert!(!shown.contains("local"), "{shown}");
+    project.mima(&["allow", "--yes", ".mima.local.yaml"]).run().ok().stderr_has("is allowed");
 }
 
 #[test]
@@ -120,7 +166,7 @@ fn t_a16_on_a_terminal_only_yes_is_yes() {
     let project = Project::new(&world, "p", TEXT);
     for answer in ["", "n", "no", "x", "yess", " ", "\x04"] {
         let mut pty = spawn(&project, &["allow"]);
-        pty.expect("~/p/.mima.yaml asks for:\r\n  variables  MARK\r\n");
+        pty.expect("~/p/.mima.yaml asks for:\r\n  variable  MARK=here\r\n");
         pty.expect("Allow ~/p/.mima.yaml? [y/N] ");
         pty.send_line(answer);
         assert_eq!(pty.wait().code(), Some(1), "{}", pty.transcript());
@@ -147,7 +193,7 @@ fn t_a1_what_is_approved_is_what_was_shown_though_it_changes_meanwhile() {
     let world = World::new();
     let project = Project::new(&world, "p", TEXT);
     let mut pty = spawn(&project, &["allow"]);
-    pty.expect("variables  MARK");
+    pty.expect("variable  MARK");
     pty.expect("[y/N] ");
     project.write(".mima.yaml", "env: {EVIL: yes}\n");
     pty.send_line("y");

@@ -206,7 +206,7 @@ fn edit_keeps_an_allowed_file_allowed_after_a_change() {
     let said = edited.ok().err();
     assert!(
         said.starts_with(
-            "~/p/.mima.yaml asks for:\n  variables  MARK\nSince it was allowed last:\n"
+            "~/p/.mima.yaml asks for:\n  variable  MARK=edited\nSince it was allowed last:\n"
         ),
         "{said}"
     );
@@ -252,22 +252,33 @@ fn edit_that_fails_or_breaks_the_file_allows_nothing_and_forgets_nothing() {
     for (editor, why) in [
         (
             "false",
-            "mima: the editor failed (exit status: 1), so nothing is allowed\nhint: it is what VISUAL or EDITOR names\n",
+            "mima: the editor failed (exit status: 1), so nothing is changed\nhint: it is what VISUAL or EDITOR names\n",
         ),
         ("no-such-editor", "the editor failed (exit status: 127)"),
-        ("sh -c 'echo \"MORE: x\" >>\"$0\"; exit 1'", "so nothing is allowed"),
-        ("sh -c 'echo \"{{\" >\"$0\"'", "mima: ~/p/.mima.yaml:1:"),
-        ("sh -c 'rm \"$0\"'", "mima: there is no file ~/p/.mima.yaml\n"),
-        ("sh -c 'chmod 666 \"$0\"; echo >>\"$0\"'", "others can write to it"),
+        ("sh -c 'echo \"MORE: x\" >>\"$0\"; exit 1'", "so nothing is changed"),
+        ("sh -c 'rm \"$0\"'", "the editor has left no file, so nothing is changed"),
     ] {
         edit(&project, editor).fails(1).stderr_has(why);
-        if project.file().exists() && editor != "false" && editor != "no-such-editor" {
-            assert_ne!(project.verdict(), "allowed", "{editor}");
-        }
-        if project.file().exists() {
-            crate::common::user::mode(&project.file(), 0o644);
-        }
-        project.write(".mima.yaml", TEXT);
         assert_eq!(project.verdict(), "allowed", "{editor}");
     }
+    edit(&project, "sh -c 'echo \"{{\" >\"$0\"'").fails(1).stderr_has("mima: ~/p/.mima.yaml:1:");
+    assert_eq!(project.verdict(), "changed");
+    project.write(".mima.yaml", TEXT);
+    assert_eq!(project.verdict(), "allowed");
+}
+
+/// A `git pull`, say, while the editor is open.
+#[test]
+fn edit_approves_nothing_that_somebody_else_wrote() {
+    let world = World::new();
+    let project = Project::allowed(&world, "p", TEXT);
+    let pull =
+        "sh -c 'echo \"PATH_add: [evil]\" >>\"$HOME/p/.mima.yaml\"; echo \"# typed\" >>\"$0\"'";
+    edit(&project, pull).fails(1).stderr_has(
+        "mima: ~/p/.mima.yaml was changed meanwhile, and stays so\nhint: what you have typed is in ",
+    );
+    assert_ne!(project.verdict(), "allowed");
+    let quit = "sh -c 'echo \"# pulled\" >>\"$HOME/p/.mima.yaml\"'";
+    edit(&project, quit);
+    assert_ne!(project.verdict(), "allowed");
 }

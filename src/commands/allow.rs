@@ -20,10 +20,13 @@ pub(super) fn run(mima: &Mima, args: &Allow) -> Result<()> {
     }
     let trust = mima.trust();
     let mut pending = Vec::new();
-    for candidate in candidates {
-        // A record that cannot be read is made anew.
-        if !matches!(trust.judge(&candidate), Ok(Verdict::Allowed)) {
-            pending.push(candidate);
+    for (at, candidate) in candidates.into_iter().enumerate() {
+        match trust.judge(&candidate) {
+            Ok(Verdict::Allowed) => {}
+            // Only who names a file that was denied wants to hear of it again.
+            Ok(Verdict::Denied) if at > 0 => {}
+            // A record that cannot be read is made anew.
+            _ => pending.push(candidate),
         }
     }
     if pending.is_empty() {
@@ -39,7 +42,9 @@ pub(super) fn ask(mima: &Mima, candidate: &Candidate, is_answered: bool) -> Resu
     }
     let path = term::path(&candidate.path);
     let before = mima.trust().approved(candidate).unwrap_or_default();
-    term::say(&summary::render(candidate, before.as_deref())?);
+    // A user file that cannot be read is no reason to show less.
+    let user = mima.user_file().map(|file| file.groups.clone()).unwrap_or_default();
+    term::say(&summary::render(candidate, &user, before.as_deref())?);
     if !is_answered {
         let answer =
             mima.prompter().confirm(&format!("Allow {path}?")).map_err(|failure| match failure

@@ -10,6 +10,6 @@ pub(super) fn run(mima: &Mima, args: &ProjectPath) -> Result<()> {
     mima.trust().deny(&candidate)?;
     let path = term::path(&candidate.path);
     term::note(&format!("{path} is denied: it is never loaded, nor mentioned"));
-    term::hint(&format!("to take that back: mima allow {path}"));
+    term::hint(&format!("to take that back: mima allow {}", term::word(&candidate.path)));
     Ok(())
 }

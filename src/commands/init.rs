@@ -39,7 +39,7 @@ pub(super) fn run(mima: &Mima) -> Result<()> {
     }
     fs::write_new_public(&path, STARTER.as_bytes())?;
     // The first error is the one to report.
-    allow(mima, &path).inspect_err(|_| drop(fs::remove(&path)))?;
+    allow(mima, &path).inspect_err(|_| discard(&path))?;
     term::note(&format!("made {}, and allowed it", term::path(&path)));
     term::hint("mima edit");
     Ok(())
@@ -48,5 +48,19 @@ pub(super) fn run(mima: &Mima) -> Result<()> {
 fn allow(mima: &Mima, path: &Path) -> Result<()> {
     let candidate = mima.candidate(path)?;
     candidate.objection().map_or(Ok(()), Err)?;
+    if candidate.bytes != STARTER.as_bytes() {
+        return Err(Failure::failed(format!(
+            "somebody else has just written {}",
+            term::path(path)
+        )));
+    }
     mima.trust().allow(&candidate)
+}
+
+/// Takes the file away again, unless it is not the one that was made here.
+fn discard(path: &Path) {
+    let max = u64::try_from(STARTER.len()).unwrap_or(u64::MAX);
+    if matches!(fs::read_capped(path, max), Ok(Some(bytes)) if bytes == STARTER.as_bytes()) {
+        drop(fs::remove(path));
+    }
 }

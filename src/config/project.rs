@@ -3,6 +3,7 @@
 //! All its keys and their types; what they do is decided elsewhere. The file comes from a
 //! repository, so nothing in it may weaken what protects the user: such keys are refused.
 
+use super::expand::expand;
 use super::groups::{Groups, any_var_name, group_name, var_name};
 use super::parse::outline::Node;
 use super::parse::{Document, Fault, Located, Text, unknown};
@@ -170,10 +171,10 @@ impl Document for ProjectFile {
         match key.text() {
             "groups" => self.groups = Groups::read(value)?,
             "wrap" => self.wrap = value.list(group_name)?,
-            "env" => self.env = by_variable(value, |value| value.one(Node::string))?,
+            "env" => self.env = by_variable(value, |value| value.one(template))?,
             "unset" => self.unset = value.list(var_name)?,
-            "PATH_add" => self.path_add = value.list(Node::string)?,
-            "path_add" => self.list_add = by_variable(value, |value| value.list(Node::string))?,
+            "PATH_add" => self.path_add = value.list(template)?,
+            "path_add" => self.list_add = by_variable(value, |value| value.list(template))?,
             "dotenv" => self.dotenv = value.list(Node::string)?,
             "dotenv_if_exists" => self.dotenv_if_exists = value.list(Node::string)?,
             "dotenv_allow" => self.dotenv_allow = value.list(var_name)?,
@@ -199,6 +200,16 @@ impl Document for ProjectFile {
                 format!("remove `{key}` here"),
             )
         })
+    }
+}
+
+/// Reads a value that may refer to variables. Whether it does so in the right form is found
+/// now, what they are when it is loaded.
+fn template(node: &Node) -> Result<String, Fault> {
+    let text = node.string()?;
+    match expand(&text, &|_| Some(Vec::new())) {
+        Ok(_) => Ok(text),
+        Err(problem) => Err(problem.fault(node.place, "")),
     }
 }
 

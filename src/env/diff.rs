@@ -67,12 +67,17 @@ pub enum Memory {
 
 impl Change {
     /// Makes a list what it should be, unless it is.
-    fn of_list(name: &VarName, to: Option<OsString>, before: &Before) -> Option<Self> {
+    fn of_list(
+        name: &VarName,
+        to: Option<OsString>,
+        memory: Memory,
+        before: &Before,
+    ) -> Option<Self> {
         let is_so = to.as_ref() == before.now.get(OsStr::new(name.as_str()));
         // Where it was a variable of the plan, that has been taken back just before.
         let settled = is_so && !before.state.vars.contains_key(name);
         let to = to.map(|list| Secret::new(list.into_vec()));
-        (!settled).then(|| Self { name: name.clone(), to, memory: Memory::Keep })
+        (!settled).then(|| Self { name: name.clone(), to, memory })
     }
 }
 
@@ -138,7 +143,8 @@ impl Plan {
             });
         }
         for (name, to) in self.vars {
-            let exported = before.now.contains_key(OsStr::new(name.as_str()));
+            // As it is once mima's own entries are gone from it.
+            let exported = before.vars.contains_key(OsStr::new(name.as_str()));
             let memory = match (had.contains(&name), before.state.owns(&name, &before.now)) {
                 (true, true) => Memory::Keep,
                 (true, false) => Memory::SaveAnew { exported },
@@ -168,18 +174,29 @@ impl Plan {
 
     /// Takes the entries out of the lists that get none any more.
     fn strips(&self, before: &Before) -> Vec<Change> {
-        let names = before.state.lists.keys().filter(|name| !self.lists.contains_key(*name));
-        let strip = |name: &VarName| {
+        let gone = before.state.lists.iter().filter(|(name, _)| !self.lists.contains_key(*name));
+        let strip = |(name, added): (&VarName, &Added)| {
             let to = before.vars.get(OsStr::new(name.as_str())).cloned();
-            Change::of_list(name, to, before)
+            // Nothing is left of what mima made, so that the shell's own comes back, if any.
+            let is_gone = to.is_none();
+            let memory = if is_gone { Memory::Restore { was_cut: false } } else { Memory::Keep };
+            let forget = (added.made && !is_gone).then(|| Change {
+                name: name.clone(),
+                to: None,
+                memory: Memory::Forget,
+            });
+            Change::of_list(name, to, memory, before).into_iter().chain(forget)
         };
-        names.filter_map(strip).collect()
+        gone.flat_map(strip).collect()
     }
 
     fn additions(&self, before: &Before) -> Vec<Change> {
         let add = |(name, entries): (&VarName, &Vec<OsString>)| {
             let list = before.vars.get(OsStr::new(name.as_str()));
-            Change::of_list(name, Some(join(name, entries, list)), before)
+            // Where it is not exported, the shell may have one of its own.
+            let is_new = list.is_none() && !before.state.lists.contains_key(name);
+            let memory = if is_new { Memory::Save { exported: false } } else { Memory::Keep };
+            Change::of_list(name, Some(join(name, entries, list)), memory, before)
         };
         self.lists.iter().filter_map(add).collect()
     }

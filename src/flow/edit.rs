@@ -7,7 +7,7 @@ use crate::config::edit::{Edit, Edited, apply};
 use crate::config::parse::{MAX_FILE_BYTES, parse};
 use crate::config::project::ProjectFile;
 use crate::config::user::UserFile;
-use crate::error::{Context, Result};
+use crate::error::{Context, Failure, Result};
 use crate::fs::{self, Lock};
 use crate::term;
 use crate::trust::{Candidate, Verdict};
@@ -67,6 +67,20 @@ impl Mima {
             }
         }
         Ok((path, edited))
+    }
+
+    /// Puts `bytes`, which a person has made of a copy, in place of a project file. Fails, and
+    /// changes nothing, if the file is not `before` any more. Returns the file as it is then.
+    pub fn replace(&self, before: &Candidate, bytes: &[u8]) -> Result<Candidate> {
+        fs::private_dir(self.paths().data())?;
+        let lock = Lock::acquire(&self.paths().lock())?;
+        if self.candidate(&before.path)?.bytes != before.bytes {
+            let path = term::path(&before.path);
+            return Err(Failure::failed(format!("{path} was changed meanwhile, and stays so")));
+        }
+        fs::write_atomic_keeping_mode(&resolve_link(&before.path)?, bytes)?;
+        drop(lock);
+        self.candidate(&before.path)
     }
 
     /// Reads the file, all of which must be valid.

@@ -2,6 +2,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 
 use super::Layer;
@@ -146,25 +147,46 @@ impl Evaluation<'_> {
             (Ok(rest), Some(home)) => Path::new(home).join(rest),
             _ => entry,
         };
-        let dir = normal(&self.layer.dir.join(entry));
+        // By the real directory: a link that somebody else owns must not lead PATH astray later.
+        let dir = normal(&self.layer.real_dir.join(entry));
         if !dir.is_absolute() || dir.as_os_str().as_bytes().contains(&b':') {
             let what = format!("{} cannot be an entry of a list", term::path(&dir));
             return Err(fault(&what).hint("a directory with a colon in its path cannot be on PATH"));
         }
-        // What is not there yet is added all the same: it may be made later.
-        let forgery = std::fs::metadata(&dir).ok().and_then(|meta| Forgery::of(&meta));
-        match forgery {
-            Some(Forgery::Foreign(uid)) => {
-                let what = format!("{} belongs to another user (uid {uid})", term::path(&dir));
+        match who_else_decides(&dir) {
+            Some((path, Forgery::Foreign(uid))) => {
+                let what = format!("{} belongs to another user (uid {uid})", term::path(&path));
                 Err(fault(&what))
             }
-            Some(Forgery::Writable) => {
-                Err(fault(&format!("others can write to {}", term::path(&dir)))
-                    .hint(format!("chmod go-w {} && mima reload", term::path(&dir))))
+            Some((path, Forgery::Writable)) => {
+                Err(fault(&format!("others can write to {}", term::path(&path)))
+                    .hint(format!("chmod go-w {} && mima reload", term::word(&path))))
             }
             None => Ok(dir.into_os_string()),
         }
     }
+}
+
+/// Returns who else decides what is in `dir`, or in what will be made there: the owner, those
+/// who can write to it, and everybody where anybody can exchange a directory on the way.
+fn who_else_decides(dir: &Path) -> Option<(PathBuf, Forgery)> {
+    let mut is_there = false;
+    for (level, path) in dir.ancestors().enumerate() {
+        let Ok(meta) = std::fs::metadata(path) else { continue };
+        let anybody = meta.mode() & 0o002 != 0;
+        // In a directory such as /tmp others can make what is missing, but exchange nothing.
+        let is_sticky = meta.mode() & 0o1000 != 0;
+        let forgery = match Forgery::of(&meta) {
+            forgery if level == 0 => forgery,
+            _ if anybody && !(is_sticky && is_there) => Some(Forgery::Writable),
+            _ => None,
+        };
+        if let Some(forgery) = forgery {
+            return Some((path.to_owned(), forgery));
+        }
+        is_there = true;
+    }
+    None
 }
 
 /// Takes `.` and `..` out of a path, as text: what is not there can have no links.

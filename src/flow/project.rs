@@ -47,6 +47,9 @@ pub struct Look {
 pub struct Layer {
     /// The directory, as the user sees it.
     pub dir: PathBuf,
+    /// The directory with every link followed: what was judged, whatever a link on the way to
+    /// it will lead to later.
+    pub real_dir: PathBuf,
     /// What the files say.
     pub file: ProjectFile,
 }
@@ -80,9 +83,8 @@ impl Look {
         }
         match &self.nearest {
             Some((path, _)) if self.layers.is_empty() => {
-                let path = term::path(path);
-                Err(Failure::new(Kind::NotAllowed, format!("{path} is denied"))
-                    .hint(format!("mima allow {path}")))
+                Err(Failure::new(Kind::NotAllowed, format!("{} is denied", term::path(path)))
+                    .hint(format!("mima allow {}", term::word(path))))
             }
             _ => {
                 self.notices.drain(..).for_each(|notice| term::report(&notice));
@@ -140,7 +142,11 @@ impl Mima {
             for watched in &file.watch_file {
                 look.watching.look(&dir.join(&watched.value));
             }
-            look.layers.insert(0, Layer { dir, file });
+            if !file.wrap.is_empty() || !file.auto_export_groups.is_empty() {
+                look.watching.look(self.paths().user_file());
+            }
+            let real_dir = candidate.real_dir().to_owned();
+            look.layers.insert(0, Layer { dir, real_dir, file });
         }
         Ok(())
     }
@@ -266,7 +272,10 @@ fn judge(
     look.note_input(candidate, verdict);
     let not_allowed = |word: &str| {
         let path = term::path(&candidate.path);
-        let how = if is_nearest { "mima allow".to_owned() } else { format!("mima allow {path}") };
+        let mut how = "mima allow".to_owned();
+        if !is_nearest {
+            how = format!("mima allow {}", term::word(&candidate.path));
+        }
         match parse::<ProjectFile>(&candidate.bytes, &path) {
             Ok(_) => Failure::new(Kind::NotAllowed, format!("{path} {word}: {how}")),
             // That it cannot be read is the better news: it could not be allowed either.

@@ -39,6 +39,8 @@ struct Seen {
     age: Duration,
     size: u64,
     inode: (u64, u64),
+    /// Whether it is a device, a FIFO or a socket.
+    is_special: bool,
     /// Where a link leads.
     target: Option<PathBuf>,
 }
@@ -59,8 +61,12 @@ impl Watching {
     }
 
     fn add(&mut self, path: &Path, counts: bool) {
-        if self.0.iter().all(|watched| watched.path != path) {
-            self.0.push(Watched { path: path.to_owned(), seen: see(path), counts });
+        let is_new = self.0.iter().all(|watched| watched.path != path);
+        // What is neither a file nor a directory has no time that says anything.
+        if let Some(seen) = Some(see(path))
+            .filter(|seen| is_new && !seen.as_ref().is_some_and(|seen| seen.is_special))
+        {
+            self.0.push(Watched { path: path.to_owned(), seen, counts });
         }
     }
 
@@ -82,7 +88,6 @@ impl Watching {
     /// file is too young, the shell is to ask again.
     pub fn stamped(&self, paths: &Paths, coarse: bool) -> Watch {
         let mut watch = Watch { stamps: paths.stamps(), ..Watch::default() };
-        let grain = if coarse { COARSE } else { FINE };
         let ready = fs::private_dir(paths.data()).and_then(|()| fs::private_dir(&watch.stamps));
         watch.always = ready.is_err();
         for watched in &self.0 {
@@ -90,6 +95,8 @@ impl Watching {
                 watch.tests.push(Test::Absent(watched.path.clone()));
                 continue;
             };
+            // Whole seconds may be all that the file system keeps.
+            let grain = if coarse || seen.time.tv_nsec == 0 { COARSE } else { FINE };
             watch.always |= seen.age < grain;
             if watch.always {
                 break;
@@ -129,6 +136,7 @@ fn see(path: &Path) -> Option<Seen> {
         age: age_of(&meta),
         size: meta.len(),
         inode: (meta.dev(), meta.ino()),
+        is_special: !meta.is_file() && !meta.is_dir(),
         target,
     })
 }

@@ -55,7 +55,19 @@ pub fn check_owned(path: &Path) -> Result<()> {
     }
     if meta.mode() & 0o022 != 0 {
         return Err(Failure::failed(format!("others can write to {}", term::path(path)))
-            .hint(format!("chmod go-w {}", term::path(path))));
+            .hint(format!("chmod go-w {}", term::word(path))));
+    }
+    Ok(())
+}
+
+/// Refuses a directory that is not the user's alone: one that came with a repository is open to
+/// others, and what it says would count. (threat A9)
+pub fn check_private(dir: &Path) -> Result<()> {
+    check_owned(dir)?;
+    let meta = std::fs::metadata(dir).context(format!("could not look at {}", term::path(dir)))?;
+    if meta.mode() & 0o077 != 0 {
+        return Err(Failure::failed(format!("{} is open to others", term::path(dir)))
+            .hint(format!("if it is yours: chmod 700 {}", term::word(dir))));
     }
     Ok(())
 }
@@ -84,15 +96,15 @@ impl Forgery {
 
     /// Says it of the file or directory at `path`, and what to do.
     pub fn describe(self, path: &Path) -> Failure {
-        let path = term::path(path);
+        let (path, word) = (term::path(path), term::word(path));
         match self {
             Self::Foreign(uid) => Failure::failed(format!(
                 "refusing to use {path}: it belongs to another user (uid {uid})"
             ))
-            .hint(format!("look at what it says, then: chown \"$USER\" {path}")),
+            .hint(format!("look at what it says, then: chown \"$USER\" {word}")),
             Self::Writable => {
                 Failure::failed(format!("refusing to use {path}: others can write to it"))
-                    .hint(format!("chmod go-w {path}"))
+                    .hint(format!("chmod go-w {word}"))
             }
         }
     }

@@ -38,8 +38,7 @@ impl Shell {
             Self::Fish => include_str!("../../shells/mima.fish"),
         };
         let word = |path: &Path| self.quote(path.as_os_str().as_encoded_bytes()).to_vec();
-        let filled = replace(text.as_bytes(), b"@MIMA@", &word(binary));
-        replace(&filled, b"@USER_FILE@", &word(user_file))
+        fill(text, &[("@MIMA@", &word(binary)), ("@USER_FILE@", &word(user_file))])
     }
 
     /// The functions that the statements of a [`Script`] call, without the comments: bash can
@@ -55,17 +54,17 @@ impl Shell {
     }
 }
 
-/// Replaces every `mark` in `text`, which need not be UTF-8 any more afterwards.
-fn replace(text: &[u8], mark: &[u8], by: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(text.len() + by.len());
+/// Puts the words in place of their marks. A word may be any bytes, another mark among them.
+fn fill(text: &str, marks: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(text.len());
     let mut rest = text;
-    while let Some((first, after)) = rest.split_first() {
-        if let Some(after) = rest.strip_prefix(mark) {
-            out.extend_from_slice(by);
-            rest = after;
+    while let Some(first) = rest.chars().next() {
+        if let Some((mark, word)) = marks.iter().find(|(mark, _)| rest.starts_with(mark)) {
+            out.extend_from_slice(word);
+            rest = rest.get(mark.len()..).unwrap_or_default();
         } else {
-            out.push(*first);
-            rest = after;
+            out.extend_from_slice(first.encode_utf8(&mut [0; 4]).as_bytes());
+            rest = rest.get(first.len_utf8()..).unwrap_or_default();
         }
     }
     out

@@ -26,7 +26,7 @@ pub fn posix(value: &[u8]) -> Zeroizing<Vec<u8>> {
 
 /// Quotes for fish, in whose single quotes `\\` and `\'` are escapes.
 ///
-/// No backslash stands inside of the quotes: fish reads by the locale, and in GBK or Shift_JIS
+/// No backslash stands inside of the quotes: fish reads by the locale, and in GBK or `Shift_JIS`
 /// it would be the second half of a character that begins with whatever stands before it.
 /// Bytes that are no UTF-8, and the code points that fish uses for itself (U+FDD0–U+FDEF,
 /// U+F600–U+F6FF), are written as `\XHH`.

@@ -162,6 +162,10 @@ impl Script {
                 Test::Present { path, stamp, link } => {
                     let (path, stamp) = (word(path), word(stamp));
                     tests.push(vec![b"! -e ".to_vec(), path.clone()]);
+                    // zsh takes what is missing for neither newer nor older.
+                    if self.shell == Shell::Zsh {
+                        tests.push(vec![b"! -e ".to_vec(), stamp.clone()]);
+                    }
                     for operator in [b" -nt ", b" -ot "] {
                         tests.push(vec![path.clone(), operator.to_vec(), stamp.clone()]);
                     }
@@ -187,6 +191,8 @@ impl Script {
 /// Joins parts in a buffer that need not grow: it may hold a secret.
 fn joined(parts: &[&[u8]]) -> Zeroizing<Vec<u8>> {
     let mut text = Zeroizing::new(Vec::with_capacity(parts.iter().map(|part| part.len()).sum()));
-    parts.iter().for_each(|part| text.extend_from_slice(part));
+    for part in parts {
+        text.extend_from_slice(part);
+    }
     text
 }

@@ -91,6 +91,11 @@ impl Candidate {
         self.forgery.as_ref().map(|(forgery, path)| forgery.describe(path))
     }
 
+    /// The directory that it is in, with every link followed.
+    pub fn real_dir(&self) -> &Path {
+        self.location.parent().unwrap_or(&self.location)
+    }
+
     /// The digest of where the file is and what it says.
     pub fn digest(&self) -> [u8; 32] {
         record::digest(&self.location, &self.target, &self.bytes)
@@ -265,7 +270,7 @@ fn read_record(path: &Path) -> Result<Option<Vec<u8>>> {
         Err(error) => return Err(error).context(what()),
         Ok(meta) if meta.is_symlink() => {
             return Err(Failure::failed(format!("{}: it is a link", what()))
-                .hint(format!("rm {}", term::path(path))));
+                .hint(format!("rm {}", term::word(path))));
         }
         Ok(_) => {}
     }

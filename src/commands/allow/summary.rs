@@ -1,26 +1,32 @@
 //! What a project file asks for, for a person to read before it is allowed.
 //!
 //! Everything it does has a line, and nothing that it says reaches the screen raw. Values are
-//! shown only where they can make another program run code. Nothing is cut short: what is left
-//! out could be what matters. (threats: A15, B3)
+//! shown, all of them: one that looks harmless may be what another refers to. Nothing is cut
+//! short: what is left out could be what matters. (threats: A15, B3)
 
 use std::fmt::Write;
 
 use similar::{ChangeTag, TextDiff};
 
-use crate::config::parse::parse;
+use crate::config::groups::Groups;
+use crate::config::parse::{Located, parse};
 use crate::config::project::ProjectFile;
 use crate::error::Result;
 use crate::flow::find_on_path;
+use crate::names::{GroupName, VarName};
 use crate::term;
 use crate::trust::Candidate;
 
 /// Renders the summary; and, if an older version was approved, what has changed since.
-pub(super) fn render(candidate: &Candidate, before: Option<&[u8]>) -> Result<String> {
+pub(super) fn render(
+    candidate: &Candidate,
+    user: &Groups,
+    before: Option<&[u8]>,
+) -> Result<String> {
     let path = term::path(&candidate.path);
     let file: ProjectFile = parse(&candidate.bytes, &path)?;
     let mut text = format!("{path} asks for:\n");
-    let rows = rows(&file);
+    let rows = rows(&file, user);
     let width = rows.iter().map(|(head, _)| head.len()).max().unwrap_or(0);
     for (head, what) in &rows {
         // Writing to a string cannot fail.
@@ -46,57 +52,63 @@ pub(super) fn render(candidate: &Candidate, before: Option<&[u8]>) -> Result<Str
     Ok(text)
 }
 
-fn rows(file: &ProjectFile) -> Vec<(&'static str, String)> {
+/// Returns a row for everything that the file does. `user` has the user's own groups.
+fn rows(file: &ProjectFile, user: &Groups) -> Vec<(&'static str, String)> {
     let mut rows = Vec::new();
     for (group, links) in file.groups.iter() {
         let links: Vec<_> =
             links.iter().map(|(var, secret)| format!("{var} from {secret}")).collect();
         rows.push(("group", format!("{group}: {}", links.join(", "))));
     }
-    let groups = file.groups.iter().map(|(group, _)| group);
-    for group in groups.chain(file.wrap.iter().map(|group| &group.value)) {
-        let hides =
-            find_on_path(group.as_str()).map(|path| format!(", hiding {}", term::path(&path)));
-        rows.push(("command", format!("{group}{}", hides.unwrap_or_default())));
+    let own = file.groups.iter().map(|(group, _)| group);
+    for group in own.chain(file.wrap.iter().map(|group| &group.value)) {
+        let is_known = file.groups.get(group).is_some() || user.get(group).is_some();
+        rows.push(match find_on_path(group.as_str()) {
+            _ if !is_known => ("command", format!("{group}: there is no such group yet")),
+            _ if !group.may_wrap() => {
+                ("no command", format!("{group}, a name people rely on: mima run {group} -- CMD"))
+            }
+            Some(path) => ("command", format!("{group}, hiding {}", term::path(&path))),
+            None => ("command", group.to_string()),
+        });
     }
-    let mut list = |head, items: Vec<&str>| {
-        if !items.is_empty() {
-            rows.push((head, items.join(", ")));
-        }
-    };
-    let plain = file.env.iter().filter(|(name, _)| !name.runs_code());
-    list("variables", plain.map(|(name, _)| name.as_str()).collect());
-    list("unset", file.unset.iter().map(|name| name.value.as_str()).collect());
-    list("PATH", file.path_add.iter().map(|entry| entry.value.as_str()).collect());
+    for (name, text) in &file.env {
+        let head = if name.runs_code() { "RUNS CODE" } else { "variable" };
+        rows.push((head, format!("{name}={}", text.value)));
+    }
     for (name, entries) in &file.list_add {
-        let entries: Vec<_> = entries.iter().map(|entry| entry.value.as_str()).collect();
-        rows.push(("path_add", format!("{name}: {}", entries.join(", "))));
+        let head = if name.runs_code() { "RUNS CODE" } else { "path_add" };
+        rows.push((head, format!("{name}: {}", joined(entries, String::as_str))));
     }
-    let mut list = |head, items: Vec<&str>| {
-        if !items.is_empty() {
-            rows.push((head, items.join(", ")));
-        }
-    };
-    list(
-        "dotenv",
-        file.dotenv.iter().chain(&file.dotenv_if_exists).map(|f| f.value.as_str()).collect(),
-    );
-    list("dotenv_allow", file.dotenv_allow.iter().map(|name| name.value.as_str()).collect());
-    list("flake", file.use_flake.iter().map(|flake| flake.value.as_str()).collect());
-    list("layout", file.layout.iter().map(|layout| layout.value.name()).collect());
-    list("watches", file.watch_file.iter().map(|f| f.value.as_str()).collect());
-    list("requires", file.env_vars_required.iter().map(|name| name.value.as_str()).collect());
-    if file.source_up() {
-        rows.push(("source_up", "the .mima.yaml above, if that is allowed".to_owned()));
+    for (head, what) in [
+        ("PATH", joined(&file.path_add, String::as_str)),
+        ("unset", joined(&file.unset, VarName::as_str)),
+        ("dotenv", joined(&file.dotenv, String::as_str)),
+        ("dotenv", joined(&file.dotenv_if_exists, String::as_str)),
+        ("dotenv_allow", joined(&file.dotenv_allow, VarName::as_str)),
+        ("flake", file.use_flake.iter().map(|flake| flake.value.as_str()).collect()),
+        ("layout", joined(&file.layout, |layout| layout.name())),
+        ("watches", joined(&file.watch_file, String::as_str)),
+        ("requires", joined(&file.env_vars_required, VarName::as_str)),
+    ] {
+        rows.extend((!what.is_empty()).then_some((head, what)));
     }
-    if file.auto_export() {
-        let groups: Vec<_> =
-            file.auto_export_groups.iter().map(|group| group.value.as_str()).collect();
-        let which = if groups.is_empty() { "every group".to_owned() } else { groups.join(", ") };
-        rows.push(("EXPORTS", format!("{which}: every program in the shell gets the secrets")));
+    if let Some(switch) = &file.source_up {
+        let above = if switch.value { "the .mima.yaml above, if that is allowed" } else { "no" };
+        rows.push(("source_up", above.to_owned()));
     }
-    for (name, text) in file.env.iter().filter(|(name, _)| name.runs_code()) {
-        rows.push(("RUNS CODE", format!("{name}={}", text.value)));
+    // Each part has a row of its own: the other may be in the local file.
+    let all = "every program in the shell gets the secrets";
+    if let Some(switch) = &file.auto_export {
+        rows.push(("EXPORTS", if switch.value { format!("yes: {all}") } else { "no".to_owned() }));
+    }
+    if !file.auto_export_groups.is_empty() {
+        let groups = joined(&file.auto_export_groups, GroupName::as_str);
+        rows.push(("EXPORTS", format!("{groups}, where groups are exported: {all}")));
     }
     rows
+}
+
+fn joined<T>(items: &[Located<T>], text: impl Fn(&T) -> &str) -> String {
+    items.iter().map(|item| text(&item.value)).collect::<Vec<_>>().join(", ")
 }
