@@ -8,7 +8,7 @@
 
 # Under allexport all of this would reach every child, and under xtrace be printed.
 __mima_flags=$-
-__mima_flags=${__mima_flags//[^ETaeux]/}
+__mima_flags=${__mima_flags//[^ETaeuvx]/}
 [[ -z ${__mima_flags} ]] || \builtin set "+${__mima_flags}"
 
 __mima_bin=@MIMA@
@@ -46,7 +46,7 @@ fi
 __mima_enter() {
     [[ -z ${__mima_flags-} ]] || \builtin set "-${__mima_flags}"
     __mima_flags=$-
-    __mima_flags=${__mima_flags//[^ETaeux]/}
+    __mima_flags=${__mima_flags//[^ETaeuvx]/}
     [[ -z ${__mima_flags} ]] || \builtin set "+${__mima_flags}"
 }
 
@@ -106,7 +106,7 @@ __mima_load() {
 
 __mima_prompt() {
     \builtin local __mima_status="$?" __mima_found='' __mima_typed=''
-    [[ ${__mima_flags-}$- != *[ETaeux]* ]] || { __mima_enter; } 2>/dev/null
+    [[ ${__mima_flags-}$- != *[ETaeuvx]* ]] || { __mima_enter; } 2>/dev/null
     if [[ -z ${__mima_off} ]]; then
         __mima_find
         # [[ == ]] would obey nocasematch.
