@@ -49,7 +49,7 @@ function __mima_find {
 # Runs inside $(…): what it exports ends there.
 function __mima_ask {
     \builtin \typeset -gxm '__mima_was_*'
-    "$__mima_bin" 'export' zsh --have "$__mima_have" "$@"
+    \builtin \exec "$__mima_bin" 'export' zsh --have "$__mima_have" "$@"
 }
 
 # The output counts only if mima has finished: half a statement is never evaluated.
