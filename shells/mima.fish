@@ -135,7 +135,7 @@ function __mima_switch
             set __mima_before "$__mima_off"
             set -g __mima_off ''
             __mima_find
-            __mima_load "$__mima_found"
+            __mima_load "$__mima_found" --typed
             or return 1
             test -n "$__mima_before"; and test -n "$MIMA_DIR"
             or __mima_say on

@@ -137,7 +137,7 @@ function __mima_switch {
             __mima_before=$__mima_off
             __mima_off=
             __mima_find
-            __mima_load || \builtin \return 1
+            __mima_load --typed || \builtin \return 1
             [[ -n $__mima_before && -n $MIMA_DIR ]] || __mima_say on
             ;;
         (*)
