@@ -38,6 +38,16 @@ if ! \builtin declare -F __mima_stale >/dev/null; then
     __mima_stale() {
         \builtin return 1
     }
+
+    # Previous values that come from the environment are not this shell's.
+    __mima_start() {
+        \builtin local IFS=' ' __mima_name
+        for __mima_name in ${!__mima_was_@} ${!__mima_var_@}; do
+            \builtin unset -v "${__mima_name}"
+        done
+    }
+    __mima_start
+    \builtin unset -f __mima_start
 fi
 
 # Turns off the options that would abort, print, export or call traps in here.

@@ -25,6 +25,10 @@ if not builtin functions -q __mima_stale
     function __mima_stale
         return 1
     end
+    # Previous values that come from the environment are not this shell's.
+    for __mima_name in (set --names | string match -r '^__mima_(?:was|var)_.*')
+        set -eg $__mima_name
+    end
 end
 
 # Sets __mima_found, a local variable of the caller. The match assigns by itself: a

@@ -20,6 +20,8 @@ function __mima_setup {
         function __mima_stale {
             \builtin \return 1
         }
+        # Previous values that come from the environment are not this shell's.
+        \builtin \unset -m '__mima_was_*' '__mima_var_*'
     fi
     # First, so that prompts and other hooks see the environment of the directory.
     \builtin \typeset -ga precmd_functions chpwd_functions
