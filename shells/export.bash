@@ -8,7 +8,7 @@
 # Until __mima_done, values are not traced, allexport exports nothing of this, and a
 # read-only name does not end the shell.
 __mima_eval_flags=$-
-__mima_eval_flags=${__mima_eval_flags//[^ETaeux]/}
+__mima_eval_flags=${__mima_eval_flags//[^ETaeuvx]/}
 [[ -z ${__mima_eval_flags} ]] || \builtin set "+${__mima_eval_flags}"
 \builtin export -n __mima_eval_flags
 

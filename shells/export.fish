@@ -32,7 +32,7 @@ end
 
 # --path or --unpath, as NAME is: it decides how a list is joined.
 function __mima_kind
-    if set --show $argv[1] | string match -q '*a path variable*'
+    if set -q --path $argv[1]
         builtin echo --path
     else
         builtin echo --unpath

@@ -76,7 +76,9 @@ function __mima_change {
             case $__mima_is_plain$__mima_do in
                 (1put | 1back)
                     \builtin \typeset -g $__mima_export -- "$__mima_name=$__mima_value"
-                    [[ ${(P)__mima_name} == "$__mima_value" ]] || __mima_is_plain=
+                    # A list without duplicates holds what it is given, in fewer words.
+                    [[ ${(P)__mima_name} == "$__mima_value" ||
+                        -${(Pt)__mima_name}- == *-unique-* ]] || __mima_is_plain=
                     ;;
                 (1cut | 1drop)
                     \builtin \unset -v -- "$__mima_name"

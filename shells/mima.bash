@@ -8,7 +8,7 @@
 
 # Under allexport all of this would reach every child, and under xtrace be printed.
 __mima_flags=$-
-__mima_flags=${__mima_flags//[^ETaeux]/}
+__mima_flags=${__mima_flags//[^ETaeuvx]/}
 [[ -z ${__mima_flags} ]] || \builtin set "+${__mima_flags}"
 
 __mima_bin=@MIMA@
@@ -38,6 +38,16 @@ if ! \builtin declare -F __mima_stale >/dev/null; then
     __mima_stale() {
         \builtin return 1
     }
+
+    # Previous values that come from the environment are not this shell's.
+    __mima_start() {
+        \builtin local IFS=' ' __mima_name
+        for __mima_name in ${!__mima_was_@} ${!__mima_var_@}; do
+            \builtin unset -v "${__mima_name}"
+        done
+    }
+    __mima_start
+    \builtin unset -f __mima_start
 fi
 
 # Turns off the options that would abort, print, export or call traps in here.
@@ -46,7 +56,7 @@ fi
 __mima_enter() {
     [[ -z ${__mima_flags-} ]] || \builtin set "-${__mima_flags}"
     __mima_flags=$-
-    __mima_flags=${__mima_flags//[^ETaeux]/}
+    __mima_flags=${__mima_flags//[^ETaeuvx]/}
     [[ -z ${__mima_flags} ]] || \builtin set "+${__mima_flags}"
 }
 
@@ -88,16 +98,21 @@ __mima_ask() {
         ${__mima_coarse:+"${__mima_coarse}"} "$@"
 }
 
-# The output counts only if mima has finished: half a statement is never evaluated.
 __mima_load() {
-    \builtin local __mima_text
     __mima_at=${__mima_found}
     # shellcheck disable=SC2317 # the prompt calls it
     __mima_stale() {
         \builtin return 1
     }
+    __mima_run "$@"
+}
+
+# The output counts only if mima has finished: half a statement is never evaluated.
+__mima_run() {
+    \builtin local __mima_text
     if [[ ! -x ${__mima_bin} ]]; then
-        \builtin printf 'mima: could not run %q: not there\n' "${__mima_bin}" >&2
+        \builtin printf 'mima: could not run %q: not there (open a new shell once it is)\n' \
+            "${__mima_bin}" >&2
         \builtin return 1
     fi
     __mima_text="$(__mima_ask "$@")" || \builtin return 1
@@ -106,7 +121,7 @@ __mima_load() {
 
 __mima_prompt() {
     \builtin local __mima_status="$?" __mima_found='' __mima_typed=''
-    [[ ${__mima_flags-}$- != *[ETaeux]* ]] || { __mima_enter; } 2>/dev/null
+    [[ ${__mima_flags-}$- != *[ETaeuvx]* ]] || { __mima_enter; } 2>/dev/null
     if [[ -z ${__mima_off} ]]; then
         __mima_find
         # [[ == ]] would obey nocasematch.
@@ -133,19 +148,27 @@ __mima_prompt() {
     \builtin return "${__mima_status}"
 }
 
+# mima itself says nothing if there was nothing to do; who typed it wants to know.
+__mima_say() {
+    [[ -n ${MIMA_QUIET-} || ! -t 2 ]] || \builtin printf 'mima: %s\n' "$1" >&2
+}
+
 __mima_switch() {
-    \builtin local __mima_found=''
+    \builtin local __mima_found='' __mima_before="${MIMA_DIR-}"
     __mima_pwd=${PWD-}
     case $1 in
     off)
+        __mima_run --off || \builtin return 1
         __mima_off=1
-        __mima_found='?'
-        __mima_load --off
+        [[ -n ${__mima_before} ]] ||
+            __mima_say 'off in this shell; to load again: mima on'
         ;;
     on)
+        __mima_before=${__mima_off}
         __mima_off=
         __mima_find
-        __mima_load
+        __mima_load --typed || \builtin return 1
+        [[ -n ${__mima_before} && -n ${MIMA_DIR-} ]] || __mima_say on
         ;;
     *)
         __mima_off=

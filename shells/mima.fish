@@ -25,6 +25,10 @@ if not builtin functions -q __mima_stale
     function __mima_stale
         return 1
     end
+    # Previous values that come from the environment are not this shell's.
+    for __mima_name in (set --names | string match -r '^__mima_(?:was|var)_.*')
+        set -eg $__mima_name
+    end
 end
 
 # Sets __mima_found, a local variable of the caller. The match assigns by itself: a
@@ -57,17 +61,22 @@ function __mima_ask
     $__mima_bin export fish --have "$__mima_have" $argv
 end
 
-# The output counts only if mima has finished: half a statement is never evaluated.
 function __mima_load
     set -g __mima_at $argv[1]
     function __mima_stale
         return 1
     end
+    __mima_run $argv[2..]
+end
+
+# The output counts only if mima has finished: half a statement is never evaluated.
+function __mima_run
     if not test -x "$__mima_bin"
-        builtin printf 'mima: could not run %s: not there\n' (string escape -- $__mima_bin) >&2
+        builtin printf 'mima: could not run %s: not there (open a new shell once it is)\n' \
+            (string escape -- $__mima_bin) >&2
         return 1
     end
-    set -l __mima_text (__mima_ask $argv[2..] | string collect; test $pipestatus[1] -eq 0)
+    set -l __mima_text (__mima_ask $argv | string collect; test $pipestatus[1] -eq 0)
     or return 1
     eval $__mima_text
 end
@@ -108,17 +117,32 @@ function __mima_cd --on-variable PWD
     end
 end
 
+# mima itself says nothing if there was nothing to do; who typed it wants to know.
+function __mima_say
+    if test -z "$MIMA_QUIET"; and test -t 2
+        builtin printf 'mima: %s\n' $argv[1] >&2
+    end
+end
+
 function __mima_switch
     set -g __mima_pwd $PWD
     set -l __mima_found
+    set -l __mima_before "$MIMA_DIR"
     switch $argv[1]
         case off
+            __mima_run --off
+            or return 1
             set -g __mima_off 1
-            __mima_load '?' --off
+            test -n "$__mima_before"
+            or __mima_say 'off in this shell; to load again: mima on'
         case on
+            set __mima_before "$__mima_off"
             set -g __mima_off ''
             __mima_find
-            __mima_load "$__mima_found"
+            __mima_load "$__mima_found" --typed
+            or return 1
+            test -n "$__mima_before"; and test -n "$MIMA_DIR"
+            or __mima_say on
         case '*'
             set -g __mima_off ''
             __mima_find

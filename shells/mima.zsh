@@ -20,6 +20,8 @@ function __mima_setup {
         function __mima_stale {
             \builtin \return 1
         }
+        # Previous values that come from the environment are not this shell's.
+        \builtin \unset -m '__mima_was_*' '__mima_var_*'
     fi
     # First, so that prompts and other hooks see the environment of the directory.
     \builtin \typeset -ga precmd_functions chpwd_functions
@@ -49,18 +51,23 @@ function __mima_find {
 # Runs inside $(…): what it exports ends there.
 function __mima_ask {
     \builtin \typeset -gxm '__mima_was_*'
-    "$__mima_bin" 'export' zsh --have "$__mima_have" "$@"
+    \builtin \exec "$__mima_bin" 'export' zsh --have "$__mima_have" "$@"
 }
 
-# The output counts only if mima has finished: half a statement is never evaluated.
 function __mima_load {
-    \builtin \local __mima_text
     __mima_at=$__mima_found
     function __mima_stale {
         \builtin \return 1
     }
+    __mima_run "$@"
+}
+
+# The output counts only if mima has finished: half a statement is never evaluated.
+function __mima_run {
+    \builtin \local __mima_text
     if [[ ! -x $__mima_bin ]]; then
-        \builtin \print -ru2 -- "mima: could not run ${(q+)__mima_bin}: not there"
+        \builtin \print -ru2 -- \
+            "mima: could not run ${(q+)__mima_bin}: not there (open a new shell once it is)"
         \builtin \return 1
     fi
     __mima_text="$(__mima_ask "$@")" || \builtin \return 1
@@ -111,22 +118,29 @@ function __mima_chpwd {
     \builtin \return 0
 }
 
+# mima itself says nothing if there was nothing to do; who typed it wants to know.
+function __mima_say {
+    [[ -n $MIMA_QUIET || ! -t 2 ]] || \builtin \print -ru2 -- "mima: $1"
+}
+
 function __mima_switch {
     \builtin \emulate -L zsh +o xtrace +o aliases +o all_export \
         +o err_exit +o err_return +o no_unset
     \builtin \trap - DEBUG
-    \builtin \local __mima_found
+    \builtin \local __mima_found __mima_before="$MIMA_DIR"
     __mima_pwd=$PWD
     case $1 in
         (off)
+            __mima_run --off || \builtin \return 1
             __mima_off=1
-            __mima_found='?'
-            __mima_load --off
+            [[ -n $__mima_before ]] || __mima_say 'off in this shell; to load again: mima on'
             ;;
         (on)
+            __mima_before=$__mima_off
             __mima_off=
             __mima_find
-            __mima_load
+            __mima_load --typed || \builtin \return 1
+            [[ -n $__mima_before && -n $MIMA_DIR ]] || __mima_say on
             ;;
         (*)
             __mima_off=
