@@ -14,6 +14,9 @@ Environment:
   MIMA_HOME     keep everything in this directory (yours, mode 0700)
   MIMA_STORE    the store to use, whatever the user file says
   MIMA_ASKPASS  a program that prints the passphrase, instead of asking on the terminal
+  MIMA_QUIET    set to anything: the hook does not say what it loads and unloads
+  MIMA_DIR      set by the hook: the directory of the project that is loaded
+  MIMA_GROUPS   set by the hook: the groups of that project, for prompts
   NO_COLOR      no color
 
 Exit status:
@@ -104,8 +107,8 @@ pub struct Source {
     pub force: bool,
 }
 
-/// `mima secret`.
 #[derive(Debug, Subcommand)]
+#[expect(missing_docs, reason = "clap would show it instead of the line in `Verb`")]
 pub enum Secret {
     /// Store a value, asked for on the terminal or read from a pipe
     Add(SecretAdd),
@@ -119,8 +122,8 @@ pub enum Secret {
     Rename(SecretRename),
 }
 
-/// `mima secret add`.
 #[derive(Debug, Args)]
+#[expect(missing_docs, reason = "clap would show it instead of the line in `Secret`")]
 pub struct SecretAdd {
     /// The secret's name
     pub name: String,
@@ -132,16 +135,16 @@ pub struct SecretAdd {
     pub source: Source,
 }
 
-/// A listing verb.
 #[derive(Debug, Args)]
+#[expect(missing_docs, reason = "clap would show it instead of the line in `Verb`")]
 pub struct Json {
     /// Print JSON
     #[arg(long)]
     pub json: bool,
 }
 
-/// `mima secret get`.
 #[derive(Debug, Args)]
+#[expect(missing_docs, reason = "clap would show it instead of the line in `Secret`")]
 pub struct SecretGet {
     /// The secret's name
     pub name: String,
@@ -153,15 +156,15 @@ pub struct SecretGet {
     pub var: Option<String>,
 }
 
-/// A verb on one secret.
 #[derive(Debug, Args)]
+#[expect(missing_docs, reason = "clap would show it instead of the line in `Secret`")]
 pub struct SecretName {
     /// The secret's name
     pub name: String,
 }
 
-/// `mima secret rename`.
 #[derive(Debug, Args)]
+#[expect(missing_docs, reason = "clap would show it instead of the line in `Secret`")]
 pub struct SecretRename {
     /// The name it has
     pub old: String,
@@ -169,8 +172,8 @@ pub struct SecretRename {
     pub new: String,
 }
 
-/// `mima group`.
 #[derive(Debug, Subcommand)]
+#[expect(missing_docs, reason = "clap would show it instead of the line in `Verb`")]
 pub enum Group {
     /// Let a group set a variable from a secret
     Link(GroupLink),
@@ -182,8 +185,8 @@ pub enum Group {
     List(GroupList),
 }
 
-/// `mima group link`.
 #[derive(Debug, Args)]
+#[expect(missing_docs, reason = "clap would show it instead of the line in `Group`")]
 pub struct GroupLink {
     /// The group
     pub group: String,
@@ -196,8 +199,8 @@ pub struct GroupLink {
     pub project: bool,
 }
 
-/// `mima group unlink`.
 #[derive(Debug, Args)]
+#[expect(missing_docs, reason = "clap would show it instead of the line in `Group`")]
 pub struct GroupUnlink {
     /// The group
     pub group: String,
@@ -208,8 +211,8 @@ pub struct GroupUnlink {
     pub project: bool,
 }
 
-/// `mima group rm`.
 #[derive(Debug, Args)]
+#[expect(missing_docs, reason = "clap would show it instead of the line in `Group`")]
 pub struct GroupRm {
     /// The group
     pub group: String,
@@ -218,8 +221,8 @@ pub struct GroupRm {
     pub project: bool,
 }
 
-/// `mima group list`.
 #[derive(Debug, Args)]
+#[expect(missing_docs, reason = "clap would show it instead of the line in `Group`")]
 pub struct GroupList {
     /// Only this group
     pub group: Option<String>,
@@ -297,14 +300,14 @@ pub enum HookShell {
 #[derive(Debug, Args)]
 #[expect(missing_docs, reason = "clap would show it instead of the line in `Verb`")]
 pub struct ProjectPath {
-    /// The file, or a directory in or below which it counts [default: .]
+    /// A project file, or a directory: the nearest file upwards [default: .]
     pub path: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
 #[expect(missing_docs, reason = "clap would show it instead of the line in `Verb`")]
 pub struct Allow {
-    /// The file, or a directory in or below which it counts [default: .]
+    /// A project file, or a directory: the nearest file upwards [default: .]
     pub path: Option<PathBuf>,
     /// Do not ask: for where there is no terminal
     #[arg(long, short)]
@@ -355,8 +358,8 @@ pub enum ExportFormat {
     Json,
 }
 
-/// `mima vault`.
 #[derive(Debug, Subcommand)]
+#[expect(missing_docs, reason = "clap would show it instead of the line in `Verb`")]
 pub enum Vault {
     /// Make the vault
     Init(VaultInit),
@@ -366,8 +369,8 @@ pub enum Vault {
     Recipients(VaultRecipients),
 }
 
-/// `mima vault init`.
 #[derive(Debug, Args)]
+#[expect(missing_docs, reason = "clap would show it instead of the line in `Vault`")]
 pub struct VaultInit {
     /// Unlock with age-plugin-NAME (a YubiKey, TPM, Secure Enclave) instead of a passphrase
     #[arg(long, value_name = "NAME")]
@@ -377,8 +380,8 @@ pub struct VaultInit {
     pub identity: Option<PathBuf>,
 }
 
-/// `mima vault recipients`.
 #[derive(Debug, Args)]
+#[expect(missing_docs, reason = "clap would show it instead of the line in `Vault`")]
 pub struct VaultRecipients {
     /// Confirm the recipients as they are now; unlocks the vault
     #[arg(long)]

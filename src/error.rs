@@ -66,6 +66,13 @@ impl Failure {
         self
     }
 
+    /// Takes out what it says to do next, where that does not apply.
+    #[must_use]
+    pub fn without_hints(mut self) -> Self {
+        self.hints.clear();
+        self
+    }
+
     /// Makes it a failure of another kind.
     #[must_use]
     pub fn of_kind(mut self, kind: Kind) -> Self {

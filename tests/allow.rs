@@ -21,7 +21,7 @@ fn t_a15_everything_that_a_file_does_has_a_line() {
          env: {PLAIN: shown, LD_PRELOAD: ./evil.so}\nunset: [GONE]\nPATH_add: [bin]\n\
          path_add: {PYTHONPATH: [lib]}\nwatch_file: [watched]\nsource_up: true\n\
          env_vars_required: [NEEDED]\nauto_export: true\nauto_export_groups: [dev]\n\
-         dotenv: [.env]\ndotenv_if_exists: [.env.local]\ndotenv_allow: [RUBYOPT]\nuse_flake: .#ci\nlayout: [node]\n",
+         dotenv_allow: [RUBYOPT]\n",
     );
     let allow = project.mima(&["allow", "--yes"]).run();
     let want = format!(
@@ -37,11 +37,7 @@ fn t_a15_everything_that_a_file_does_has_a_line() {
   RUNS CODE     PYTHONPATH: lib
   PATH          bin
   unset         GONE
-  dotenv        .env
-  dotenv        .env.local
   dotenv_allow  RUBYOPT
-  flake         .#ci
-  layout        node
   watches       watched
   requires      NEEDED
   source_up     the .mima.yaml above, if that is allowed

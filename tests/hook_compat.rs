@@ -69,7 +69,12 @@ fn who_does_not_answer_has_the_public_part_and_is_not_asked_again() {
         each(|shell| {
             let world = world();
             let mut hooked = start(&world, shell).start();
-            answer(&mut hooked, "cd p", answers);
+            let said = answer(&mut hooked, "cd p", answers);
+            let why = if answers.len() > 1 { "wrong passphrase" } else { "no answer was given" };
+            let lines =
+                format!("mima: the secrets of dev are not exported: {why}\nhint: mima reload");
+            assert!(said.contains(&lines), "{shell}: {answers:?}: {said}");
+            assert_eq!(said.matches("hint: ").count(), 1, "{shell}: {answers:?}: {said}");
             assert_eq!(hooked.run("echo alive"), "alive\n", "{shell}: {answers:?}");
             assert_exports(&mut hooked, None, Some("public"));
             for line in ["true", "cd sub", "true", "cd .."] {

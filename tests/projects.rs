@@ -280,12 +280,14 @@ fn the_user_file_is_no_project_file_even_in_the_home_directory() {
 fn keys_that_are_to_come_are_an_error_with_their_place() {
     let world = World::new();
     for (text, place) in [
-        ("dotenv: [.env]", "1:10: dotenv"),
-        ("env: {A: b}\ndotenv_if_exists: [.env]", "2:20: dotenv_if_exists"),
-        ("use_flake: .", "1:12: use_flake"),
-        ("layout: [node]", "1:10: layout"),
+        ("dotenv: .env", "1:1: dotenv"),
+        ("env: {A: b}\ndotenv_if_exists: [.env]", "2:1: dotenv_if_exists"),
+        ("use_flake: .", "1:1: use_flake"),
+        ("layout: [node]", "1:1: layout"),
     ] {
-        let project = Project::allowed(&world, "p", text);
+        let project = Project::new(&world, "p", text);
+        // Nobody is asked to allow what then does not work.
+        project.mima(&["allow", "--yes"]).run().fails(1).stderr_has(place);
         let output = project.not_loaded(&format!(
             "mima: ~/p/.mima.yaml:{place}: this version cannot do this yet\nhint: remove `"
         ));
@@ -347,6 +349,32 @@ fn status_says_what_counts_and_what_is_loaded() {
             "{shown}no .mima.yaml here or above\nloaded in this shell: ~/p\nvariables: A, PATH\n"
         )
     );
+}
+
+#[test]
+fn status_says_why_nothing_is_loaded_and_which_files_take_part() {
+    let world = World::new();
+    world.write(".mima.yaml", "groups: {aws: {T: x}}\n");
+    let outer = Project::allowed(&world, "o", "groups: {web: {T: x}}\n");
+    let text = "source_up: true\nwrap: [aws]\ngroups: {dev: {T: x}}\n";
+    let project = Project::new(&world, "o/p", text);
+    project.mima(&["status"]).run().ok().stdout_has("~/o/p/.mima.yaml  not allowed yet\n");
+    project.allow();
+    let local = project.write(".mima.local.yaml", "env_vars_required: [NEEDED]\n");
+    let shown = project.mima(&["status"]).run();
+    shown.ok().stdout_has(
+        "~/o/p/.mima.yaml  allowed\n~/o/p/.mima.local.yaml  not allowed yet\n\
+         ~/o/.mima.yaml  allowed\ngroups: aws, dev, web\nnothing is loaded",
+    );
+    outer.mima(&["allow", "--yes", local.to_str().unwrap()]).run().ok();
+    let why = "~/o/p/.mima.local.yaml:1:21: env_vars_required: NEEDED is not set";
+    project.mima(&["status"]).run().ok().stdout_has("local.yaml  allowed\n").stderr_has(why);
+    assert_eq!(project.status()["problems"], serde_json::json!([why]));
+    // What a variable was before it was loaded is not known any more, and not asked for.
+    let own = Project::allowed(&world, "q", "env: {A: '${A}b'}\n");
+    own.bash("mima status").env("A", "a").run().ok().quiet().stdout_has("variables: A");
+    world.write(".mima.yaml", "groups: {}\n");
+    project.mima(&["status"]).run().ok().stderr_has("there is no group `aws`");
 }
 
 /// A file system may take two names for one; the approvals are of what is there.

@@ -41,6 +41,39 @@ fn one_line_says_what_has_changed_and_names_no_value() {
 }
 
 #[test]
+fn what_stays_the_same_has_no_line_and_what_to_do_comes_last() {
+    for shell in SHELLS {
+        let world = World::new();
+        let Some(mut pty) = interactive(shell, &world, &[]) else { continue };
+        pty.send_line("cd p");
+        pty.expect("mima: ~/p +HELLO ~PATH");
+        pty.send_line("touch .mima.yaml");
+        pty.send_line("echo got-$HELLO");
+        pty.expect("got-world");
+        pty.send_line("mima reload");
+        pty.expect("mima: ~/p reloaded");
+        let text = "env: { HELLO: world }\nPATH_add: [bin]\ngroups: { g1: {} }\n";
+        world.write("p/.mima.yaml", text);
+        pty.send_line("true");
+        pty.expect("mima: ~/p unloaded");
+        pty.expect("mima: ~/p/.mima.yaml has changed since it was allowed: mima allow");
+        world.mima(&["allow", "--yes", "p"]).run().ok();
+        pty.send_line("true");
+        pty.expect("mima: ~/p +HELLO ~PATH  groups: g1");
+        // Here nothing changes but the groups.
+        world.write("next", text.replace("g1", "g2"));
+        pty.send_line("cp ../next .mima.yaml; mima allow --yes 2>/dev/null");
+        pty.expect("mima: ~/p  groups: g2");
+        pty.send_line("mima off");
+        pty.expect("mima: ~/p unloaded");
+        pty.send_line("exit");
+        pty.wait();
+        let lines = pty.transcript().matches("mima: ").count();
+        assert_eq!(lines, 7, "{shell}: {}", pty.transcript());
+    }
+}
+
+#[test]
 fn mima_quiet_silences_the_line_and_nothing_else() {
     for shell in SHELLS {
         let world = World::new();

@@ -108,10 +108,41 @@ fn every_command_and_flag_is_in_help_man_and_completions() {
             assert!(!text.is_empty(), "{command}: {} has no help", arg.get_id());
         }
     }
-    for variable in ["MIMA_HOME", "MIMA_ASKPASS", "NO_COLOR"] {
+    for variable in [
+        "MIMA_HOME",
+        "MIMA_STORE",
+        "MIMA_ASKPASS",
+        "MIMA_QUIET",
+        "MIMA_DIR",
+        "MIMA_GROUPS",
+        "NO_COLOR",
+    ] {
         let help = world.mima(&["--help"]).run().ok().out();
         for text in [&help, &man, &readme()] {
             assert!(text.contains(variable), "{variable}");
+        }
+    }
+}
+
+#[test]
+fn the_help_of_a_command_begins_with_its_line_in_the_list() {
+    let world = World::new();
+    let help = |words: &[&str]| world.mima(&[words, &["--help"]].concat()).run().ok().quiet().out();
+    let list = |help: &str| -> Vec<(String, String)> {
+        let rows = help.split("Commands:\n").nth(1).unwrap_or_default().lines();
+        rows.take_while(|row| !row.is_empty())
+            .filter_map(|row| row.trim().split_once(' '))
+            .map(|(verb, about)| (verb.to_owned(), about.trim().to_owned()))
+            .filter(|(verb, _)| verb != "help")
+            .collect()
+    };
+    let verbs = list(&help(&[]));
+    assert!(verbs.len() > 15, "{verbs:?}");
+    for (verb, about) in verbs {
+        let own = help(&[&verb]);
+        assert_eq!(own.lines().next(), Some(&*about), "mima {verb}");
+        for (sub, about) in list(&own) {
+            assert_eq!(help(&[&verb, &sub]).lines().next(), Some(&*about), "mima {verb} {sub}");
         }
     }
 }
@@ -153,6 +184,8 @@ fn mistakes_on_the_command_line_are_explained_without_repeating_arguments() {
         // The world fails the test if a message holds the canary.
         world.mima(args).run().fails(2).stdout_is("").stderr_has("hint: ");
     }
+    world.mima(&["off", "now"]).run().fails(2).stderr_has("mima: too many arguments\n");
+    world.mima(&["secret", "list", "--x"]).run().fails(2).stderr_has("no flag `--x`");
     world.mima(&["secert"]).run().fails(2).stderr_has("did you mean `secret`?");
     world.mima(&[]).run().fails(2).stderr_has("Usage: mima");
     world

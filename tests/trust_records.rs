@@ -71,7 +71,7 @@ fn t_a13_no_damaged_record_gives_trust_and_each_is_named() {
         let status = if verb[0] == "run" { 125 } else { 1 };
         output.fails(status).stderr_has(&name);
     }
-    project.mima(&["status"]).run().ok().stdout_has("unknown").stderr_has(&name);
+    project.mima(&["status"]).run().ok().stdout_has("not allowed yet").stderr_has(&name);
     project.allow();
     assert_eq!(std::fs::read(&record).unwrap(), whole);
     assert_eq!(project.loaded()["MARK"].as_deref(), Some("here"));

@@ -1,6 +1,6 @@
 //! `mima export`: what the hook evaluates; or, as JSON, what an editor sets.
 
-mod groups;
+pub(super) mod groups;
 mod report;
 
 use std::collections::BTreeMap;
@@ -36,6 +36,14 @@ struct Outcome {
     is_old: bool,
 }
 
+impl Outcome {
+    /// The groups as `MIMA_GROUPS` has them.
+    fn groups_text(&self) -> String {
+        let names: Vec<_> = self.groups.iter().map(GroupName::as_str).collect();
+        names.join(" ")
+    }
+}
+
 pub(super) fn run(mima: &Mima, args: &Export) -> Result<()> {
     let (now, saved) = split_saved(environment());
     // Where the directory is gone there is no project. (threat D3)
@@ -52,8 +60,9 @@ pub(super) fn run(mima: &Mima, args: &Export) -> Result<()> {
     }
     let outcome = decide(mima, args, look, now, &saved);
     if !outcome.is_old || args.reload {
+        // What there is to do comes last.
+        report::line(&outcome, args.reload);
         outcome.look.notices.iter().for_each(term::report);
-        report::line(&outcome);
     }
     term::print(&script(mima, args, shell, &outcome)?)
 }
@@ -100,9 +109,6 @@ fn decide(
         wanted.vars.extend(secrets);
         look.notices.extend(exported.notice);
     }
-    look.notices.extend(offered.names.iter().filter(|group| !group.may_wrap()).map(|group| {
-        Failure::failed(format!("`{group}` gets no command of its own: mima run {group} -- CMD"))
-    }));
     let (mut changes, mut state) = wanted.changes(&before);
     state.name(look.dir(), &key);
     if state.encode().is_none() {
@@ -135,14 +141,13 @@ type Own = (&'static str, Option<Vec<u8>>);
 fn own(outcome: &Outcome) -> Result<[Own; 3]> {
     let dir = outcome.look.dir();
     let loaded = dir.filter(|_| !outcome.look.layers.is_empty());
-    let names: Vec<_> = outcome.groups.iter().map(GroupName::as_str).collect();
     let state = dir.map(|_| {
         let encoded = outcome.state.encode();
         encoded.ok_or_else(|| Failure::failed("the project's path is too long"))
     });
     Ok([
         ("MIMA_DIR", loaded.map(|dir| dir.as_os_str().as_bytes().to_vec())),
-        ("MIMA_GROUPS", loaded.map(|_| names.join(" ").into_bytes())),
+        ("MIMA_GROUPS", loaded.map(|_| outcome.groups_text().into_bytes())),
         (STATE, state.transpose()?.map(String::into_bytes)),
     ])
 }

@@ -1,27 +1,32 @@
 //! `mima status`: which project file counts here, and what is loaded.
 
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
 
+use super::export::groups::offered;
 use crate::cli::Json;
+use crate::env::Vars;
+use crate::env::diff::Before;
 use crate::env::state::State;
 use crate::error::Result;
-use crate::flow::{Mima, environment, working_directory};
+use crate::flow::{LOCAL_FILE, Look, Mima, PROJECT_FILE, environment, plan, working_directory};
 use crate::term;
+use crate::trust::Verdict;
 
 pub(super) fn run(mima: &Mima, args: &Json) -> Result<()> {
     let vars = environment();
-    let look = working_directory().map(|here| mima.look(&here)).unwrap_or_default();
+    let mut look = working_directory().map(|here| mima.look(&here)).unwrap_or_default();
     let state = State::of(&vars);
     let loaded = vars.get(OsStr::new("MIMA_DIR")).filter(|_| state.is_some());
     let names = |state: &State| -> Vec<String> {
         state.vars.keys().chain(state.lists.keys()).map(ToString::to_string).collect()
     };
     let set = state.as_ref().map(names).unwrap_or_default();
-    let groups: Vec<String> = look
-        .layers
-        .iter()
-        .flat_map(|layer| layer.file.groups.iter().map(|(name, _)| name.to_string()))
-        .collect();
+    let is_loaded = loaded.is_some_and(|dir| look.dir().is_some_and(|here| dir == here));
+    let groups = groups(mima, &look, &vars, is_loaded).unwrap_or_else(|failure| {
+        look.notices.push(failure);
+        Vec::new()
+    });
     // What else there is to tell is told, whatever is wrong with the store.
     let store = mima.store().and_then(|store| store.protection());
     let protection = store.as_ref().ok().and_then(Option::as_ref);
@@ -43,7 +48,8 @@ pub(super) fn run(mima: &Mima, args: &Json) -> Result<()> {
     let mut lines = Vec::new();
     match &look.nearest {
         Some((path, verdict)) => {
-            lines.push(format!("{}  {}", term::path(path), verdict.word()));
+            lines.push(format!("{}  {}", term::path(path), word(*verdict)));
+            lines.extend(further_files(mima, &look));
         }
         None => lines.push("no .mima.yaml here or above".to_owned()),
     }
@@ -66,4 +72,37 @@ pub(super) fn run(mima: &Mima, args: &Json) -> Result<()> {
     term::print_lines(lines)?;
     look.notices.iter().chain(store.as_ref().err()).for_each(term::report);
     Ok(())
+}
+
+/// Returns the groups that the project offers, or why it cannot be loaded. Whether its variables
+/// can be had is known of a project that is loaded; what they were before is not.
+fn groups(mima: &Mima, look: &Look, vars: &Vars, is_loaded: bool) -> Result<Vec<String>> {
+    let offered = offered(mima, look)?;
+    if !is_loaded {
+        let before = Before::new(vars.clone(), State::of(vars), &BTreeMap::new());
+        plan(&look.layers, &before.vars)?;
+    }
+    Ok(offered.names.iter().map(ToString::to_string).collect())
+}
+
+/// Returns a line for each file that takes part besides the nearest one, from there outwards.
+fn further_files(mima: &Mima, look: &Look) -> Vec<String> {
+    let nearest = look.nearest.as_ref().map(|(path, _)| path);
+    let dirs = look.layers.iter().rev().map(|layer| &layer.dir);
+    dirs.flat_map(|dir| [PROJECT_FILE, LOCAL_FILE].map(|name| dir.join(name)))
+        .filter(|path| Some(path) != nearest)
+        .filter_map(|path| {
+            // There need not be a local file; what else is wrong with one has been noticed.
+            let verdict = mima.trust().judge(&mima.candidate(&path).ok()?).ok()?;
+            Some(format!("{}  {}", term::path(&path), word(verdict)))
+        })
+        .collect()
+}
+
+/// The word for a verdict, to a person.
+fn word(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Unknown => "not allowed yet",
+        _ => verdict.word(),
+    }
 }

@@ -37,7 +37,8 @@ fn failure(kind: ErrorKind, error: &clap::Error) -> Failure {
     let message = match kind {
         ErrorKind::UnknownArgument => match flag(&about(ContextKind::InvalidArg)) {
             Some(flag) => format!("there is no flag `{flag}` here"),
-            None => "there is an argument too many, or one that starts with `-`".to_owned(),
+            // What starts with `-` and is no flag is one too many as well.
+            None => "too many arguments".to_owned(),
         },
         ErrorKind::InvalidSubcommand => "there is no such command".to_owned(),
         ErrorKind::InvalidUtf8 => "an argument is no valid UTF-8".to_owned(),

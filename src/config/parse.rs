@@ -210,7 +210,7 @@ pub(super) mod tests {
             ("env: {A: ~}", "f:1:10: env.A: there is no value here"),
             ("env: {A: NULL}", "f:1:10: env.A: there is no value here"),
             ("env:", "f:1:4: env: there is no value here"),
-            ("use_flake: null", "f:1:12: use_flake: there is no value here"),
+            ("source_up: null", "f:1:12: source_up: there is no value here"),
             ("wrap: [a, ]\nunset: [~]", "f:2:9: unset: there is no value here"),
             ("env: {null: a}", "f:1:7: env: there is no value here"),
             ("env: &a {A: b}", "f:1:9: env: anchors and aliases are not supported"),

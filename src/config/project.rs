@@ -9,7 +9,7 @@ use super::parse::outline::Node;
 use super::parse::{Document, Fault, Located, Text, unknown};
 use super::user;
 use crate::error::Result;
-use crate::names::{self, GroupName, VarName};
+use crate::names::{GroupName, VarName};
 
 /// The keys that only a project file has.
 pub(super) const KEYS: &[&str] = &[
@@ -18,17 +18,16 @@ pub(super) const KEYS: &[&str] = &[
     "unset",
     "PATH_add",
     "path_add",
-    "dotenv",
-    "dotenv_if_exists",
     "dotenv_allow",
-    "use_flake",
-    "layout",
     "watch_file",
     "source_up",
     "env_vars_required",
     "auto_export",
     "auto_export_groups",
 ];
+/// Keys of a later version: what a project needs and does not get would be missed much later,
+/// so nobody is asked to allow such a file.
+const TO_COME: &[&str] = &["dotenv", "dotenv_if_exists", "use_flake", "layout"];
 /// Settings that concern security, so only the user's own file has them.
 const USER_ONLY: &[&str] = &["confirm", "session", "store"];
 
@@ -175,11 +174,7 @@ impl Document for ProjectFile {
             "unset" => self.unset = value.list(var_name)?,
             "PATH_add" => self.path_add = value.list(template)?,
             "path_add" => self.list_add = by_variable(value, |value| value.list(template))?,
-            "dotenv" => self.dotenv = value.list(Node::string)?,
-            "dotenv_if_exists" => self.dotenv_if_exists = value.list(Node::string)?,
             "dotenv_allow" => self.dotenv_allow = value.list(var_name)?,
-            "use_flake" => self.use_flake = Some(value.one(Node::string)?),
-            "layout" => self.layout = value.list(layout)?,
             "watch_file" => self.watch_file = value.list(Node::string)?,
             "source_up" => self.source_up = Some(switch(key, value)?),
             "env_vars_required" => self.env_vars_required = value.list(any_var_name)?,
@@ -193,6 +188,12 @@ impl Document for ProjectFile {
     fn explain(key: &str) -> Option<(String, String)> {
         if user::NEVER.contains(&key) {
             return Some(user::no_trust());
+        }
+        if TO_COME.contains(&key) {
+            return Some((
+                "this version cannot do this yet".to_owned(),
+                format!("remove `{key}`, or keep direnv for this directory"),
+            ));
         }
         USER_ONLY.contains(&key).then(|| {
             (
@@ -226,18 +227,6 @@ fn by_variable<T>(
     Ok(entries)
 }
 
-fn layout(value: &Node) -> Result<Layout, Fault> {
-    let text = value.scalar()?;
-    LAYOUTS.iter().find(|(name, _)| *name == text).map(|(_, layout)| *layout).ok_or_else(|| {
-        let known = LAYOUTS.iter().map(|(name, _)| *name);
-        let hint = match names::nearest(text, known.clone()) {
-            Some(near) => format!("did you mean `{near}`?"),
-            None => format!("the layouts are: {}", known.collect::<Vec<_>>().join(", ")),
-        };
-        value.fault("this is no layout of mima").hint(hint)
-    })
-}
-
 fn switch(key: &Node, value: &Node) -> Result<Located<bool>, Fault> {
     value.one(|value| match value.scalar()? {
         "true" => Ok(true),
@@ -260,7 +249,7 @@ mod tests {
 
     #[test]
     fn every_key_has_its_type_and_values_stay_as_written() {
-        let text = "groups: {dev: {A: x}}\nwrap: [aws]\nenv: {Z: 0755, B: yes, C: 1.10, D: \"\", E: 1e3, F: .nan, G: true, H: 0x1F, I: 2026-01-01, J: 1_000}\nunset: [Q]\nPATH_add: [bin]\npath_add: {MANPATH: [man, 1.0]}\ndotenv: [.env]\ndotenv_if_exists: [.l]\ndotenv_allow: [NODE_OPTIONS]\nuse_flake: .#ci\nlayout: [node, python]\nwatch_file: [x]\nsource_up: true\nenv_vars_required: [HOME]\nauto_export: false\nauto_export_groups: [dev]\n";
+        let text = "groups: {dev: {A: x}}\nwrap: [aws]\nenv: {Z: 0755, B: yes, C: 1.10, D: \"\", E: 1e3, F: .nan, G: true, H: 0x1F, I: 2026-01-01, J: 1_000}\nunset: [Q]\nPATH_add: [bin]\npath_add: {MANPATH: [man, 1.0]}\ndotenv_allow: [NODE_OPTIONS]\nwatch_file: [x]\nsource_up: true\nenv_vars_required: [HOME]\nauto_export: false\nauto_export_groups: [dev]\n";
         let file = parse::<ProjectFile>(text.as_bytes(), "f").unwrap();
         let env: Vec<_> = file.env.iter().map(|(k, v)| format!("{k}={}", v.value)).collect();
         assert_eq!(
@@ -268,8 +257,6 @@ mod tests {
             "Z=0755 B=yes C=1.10 D= E=1e3 F=.nan G=true H=0x1F I=2026-01-01 J=1_000"
         );
         assert_eq!(values(&file.list_add[0].1), ["man", "1.0"]);
-        assert_eq!(values(&file.layout), [Layout::Node, Layout::Python]);
-        assert_eq!(file.use_flake.as_ref().unwrap().value, ".#ci");
         assert!(file.source_up() && !file.auto_export());
         // The list of keys for messages is the one that is read.
         for key in KEYS {
@@ -300,10 +287,6 @@ mod tests {
                 "f:1:12: source_up: this is neither true nor false\nhint: source_up: true",
             ),
             (
-                "layout: [nod]",
-                "f:1:10: layout: this is no layout of mima\nhint: did you mean `node`?",
-            ),
-            (
                 "wrap: aws",
                 "f:1:7: wrap: a list belongs here\n\
                  hint: write [one, two], or [one] for a single item",
@@ -316,9 +299,23 @@ mod tests {
                 "env: {A: [b]}",
                 "f:1:10: env.A: a single value belongs here\nhint: put no list and no keys here",
             ),
-            ("dotenv: []\nenvv: {}\n", "f:2:1: envv: an unknown key\nhint: did you mean `env`?"),
+            ("wrap: []\nenvv: {}\n", "f:2:1: envv: an unknown key\nhint: did you mean `env`?"),
         ] {
             assert_eq!(message::<ProjectFile>(text.as_bytes()), want, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_to_come_is_refused_at_its_key_whatever_stands_there() {
+        for key in TO_COME {
+            for value in ["[x]", "x", "", "{a: b}", "[{}]", "[]"] {
+                let text = format!("env: {{A: b}}\n{key}: {value}\n");
+                let want = format!(
+                    "f:2:1: {key}: this version cannot do this yet\n\
+                     hint: remove `{key}`, or keep direnv for this directory"
+                );
+                assert_eq!(message::<ProjectFile>(text.as_bytes()), want, "{text}");
+            }
         }
     }
 
@@ -328,13 +325,13 @@ mod tests {
         read(file).overlay(read(local))
     }
 
-    const EVERY_KEY: &str = "groups: {dev: {A: x}}\nwrap: [w]\nenv: {A: a}\nunset: [U]\nPATH_add: [p]\npath_add: {MANPATH: [m]}\ndotenv: [d]\ndotenv_if_exists: [i]\ndotenv_allow: [NODE_OPTIONS]\nuse_flake: f\nlayout: [go]\nwatch_file: [w]\nsource_up: true\nenv_vars_required: [R]\nauto_export: true\nauto_export_groups: [dev]\n";
+    const EVERY_KEY: &str = "groups: {dev: {A: x}}\nwrap: [w]\nenv: {A: a}\nunset: [U]\nPATH_add: [p]\npath_add: {MANPATH: [m]}\ndotenv_allow: [NODE_OPTIONS]\nwatch_file: [w]\nsource_up: true\nenv_vars_required: [R]\nauto_export: true\nauto_export_groups: [dev]\n";
 
     #[test]
     fn a_local_file_adds_to_lists_and_replaces_by_key() {
         let file = laid(
-            "groups: {dev: {A: x, B: y}, ops: {}}\nenv: {A: a, B: b}\nPATH_add: [p]\npath_add: {M: [m], N: [n]}\nuse_flake: f\nsource_up: true\nauto_export: true\n",
-            "groups: {ci: {Z: z}, dev: {C: z, A: z}}\nenv: {C: c, A: z}\nPATH_add: [q]\npath_add: {O: [o], M: [z]}\nuse_flake: g\nauto_export: false\n",
+            "groups: {dev: {A: x, B: y}, ops: {}}\nenv: {A: a, B: b}\nPATH_add: [p]\npath_add: {M: [m], N: [n]}\nsource_up: true\nauto_export: true\n",
+            "groups: {ci: {Z: z}, dev: {C: z, A: z}}\nenv: {C: c, A: z}\nPATH_add: [q]\npath_add: {O: [o], M: [z]}\nauto_export: false\n",
         );
         let groups: Vec<_> = file
             .groups
@@ -351,7 +348,6 @@ mod tests {
         let lists: Vec<_> =
             file.list_add.iter().map(|(k, v)| format!("{k}={}", values(v).join(":"))).collect();
         assert_eq!(lists, ["M=m:z", "N=n", "O=o"]);
-        assert_eq!(file.use_flake.as_ref().unwrap().value, "g");
         // A switch that the local file does not mention stays.
         assert!(file.source_up() && !file.auto_export());
     }

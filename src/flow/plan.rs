@@ -54,7 +54,6 @@ struct Evaluation<'a> {
 
 impl Evaluation<'_> {
     fn run(&mut self) -> Result<(), Fault> {
-        self.refuse_what_is_to_come()?;
         let file = &self.layer.file;
         for (name, text) in &file.env {
             let value = self.expand(text, &path_text(&["env", name.as_str()]))?;
@@ -86,24 +85,6 @@ impl Evaluation<'_> {
             }
         }
         Ok(())
-    }
-
-    /// Refuses the keys that this version only knows by name: what a project needs and does
-    /// not get would be missed much later.
-    fn refuse_what_is_to_come(&self) -> Result<(), Fault> {
-        let file = &self.layer.file;
-        let first = |list: &[Text]| list.first().map(|text| text.place);
-        let found: [(&str, Option<Place>); 4] = [
-            ("dotenv", first(&file.dotenv)),
-            ("dotenv_if_exists", first(&file.dotenv_if_exists)),
-            ("use_flake", file.use_flake.as_ref().map(|text| text.place)),
-            ("layout", file.layout.first().map(|layout| layout.place)),
-        ];
-        match found.into_iter().find_map(|(key, place)| Some((key, place?))) {
-            Some((key, place)) => Err(Fault::new(place, key, "this version cannot do this yet")
-                .hint(format!("remove `{key}`"))),
-            None => Ok(()),
-        }
     }
 
     fn expand(&self, text: &Text, key: &str) -> Result<Vec<u8>, Fault> {

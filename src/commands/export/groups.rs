@@ -16,7 +16,7 @@ use crate::sys;
 
 /// What the files of a project offer.
 #[derive(Default)]
-pub(super) struct Offered {
+pub(in crate::commands) struct Offered {
     /// The groups that get a wrapper.
     pub names: Vec<GroupName>,
     /// The groups whose secrets the shell is to have.
@@ -25,7 +25,7 @@ pub(super) struct Offered {
 }
 
 /// Collects the groups of the files, and checks that those they name are there.
-pub(super) fn offered(mima: &Mima, look: &Look) -> Result<Offered> {
+pub(in crate::commands) fn offered(mima: &Mima, look: &Look) -> Result<Offered> {
     let mut offered = Offered::default();
     let needs_user = look
         .layers
@@ -93,7 +93,9 @@ pub(super) fn export(
         return None;
     }
     let locked = |suffix, notice| Exported { secrets: Vec::new(), notice, suffix };
-    let reloadable = |failure: Failure| Some(failure.hint("to be asked again: mima reload"));
+    let names: Vec<_> = offered.exported.iter().map(GroupName::as_str).collect();
+    let what = format!("the secrets of {} are not exported", names.join(", "));
+    let reloadable = |failure: Failure| Some(explain(failure, &what));
     let wanted = match Wanted::of(offered.exported.clone(), &offered.known) {
         Ok(wanted) => wanted,
         Err(failure) => return Some(locked("-locked".to_owned(), reloadable(failure))),
@@ -112,13 +114,23 @@ pub(super) fn export(
         return Some(locked(locked_key, None));
     }
     if !args.typed {
-        let what = format!("the secrets of {} are not exported: mima reload", wanted.groups());
-        return Some(locked(locked_key, Some(Failure::new(Kind::Locked, what))));
+        let notice = Failure::new(Kind::Locked, format!("{what}: mima reload"));
+        return Some(locked(locked_key, Some(notice)));
     }
     Some(match read(mima, &wanted, before, plan) {
         Ok(secrets) => Exported { secrets, notice: None, suffix: open_key },
         Err(failure) => locked(locked_key, reloadable(failure)),
     })
+}
+
+/// Says what the failure has come to. What a store says to do after a wrong passphrase, or none,
+/// is for whoever runs a command; a hook asks again when it is told to.
+fn explain(failure: Failure, what: &str) -> Failure {
+    let failure = failure.context(what);
+    match failure.kind() {
+        Kind::WrongKey | Kind::Refused => failure.without_hints().hint("mima reload"),
+        _ => failure.hint("then: mima reload"),
+    }
 }
 
 /// Returns the values that a shell has already; those that the user has changed stay so.
