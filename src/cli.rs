@@ -35,7 +35,7 @@ pub struct Cli {
 pub enum Verb {
     /// Store a value and link it: the everyday verb
     Set(Set),
-    /// Add, list, print, remove and rename secrets
+    /// Add, list, print, remove, rename and move secrets
     #[command(subcommand)]
     Secret(Secret),
     /// Say which variables a group sets, from which secrets
@@ -117,6 +117,8 @@ pub enum Secret {
     Rm(SecretName),
     /// Rename a secret
     Rename(SecretRename),
+    /// Move secrets from the store in use to another
+    Move(SecretMove),
 }
 
 /// `mima secret add`.
@@ -167,6 +169,20 @@ pub struct SecretRename {
     pub old: String,
     /// The name it gets
     pub new: String,
+}
+
+/// `mima secret move`.
+#[derive(Debug, Args)]
+pub struct SecretMove {
+    /// The store they go to
+    #[arg(long, value_name = "STORE")]
+    pub to: String,
+    /// Replace another value that is there under the same name
+    #[arg(long, short)]
+    pub force: bool,
+    /// The secrets [default: all of them]
+    #[arg(value_name = "NAME")]
+    pub names: Vec<String>,
 }
 
 /// `mima group`.

@@ -53,6 +53,7 @@ mod run;
 mod run_environment;
 mod run_process;
 mod scenarios;
+mod secret_move;
 mod secrets;
 mod shell_names;
 mod shells;
