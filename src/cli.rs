@@ -59,6 +59,8 @@ pub enum Verb {
     Prune,
     /// Show which project file counts here, and what is loaded
     Status(Json),
+    /// Look for what is wrong with the stores and the install, and say what mends it
+    Doctor(Json),
     /// Unload the project in this shell, and load none until `mima on`
     Off,
     /// Load projects in this shell again

@@ -23,6 +23,7 @@ mod common;
 mod config;
 mod contract;
 mod crash;
+mod doctor;
 mod environments;
 mod exec;
 mod fixtures;

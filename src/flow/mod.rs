@@ -3,6 +3,7 @@
 
 mod binary;
 mod command;
+pub mod doctor;
 mod edit;
 mod moving;
 mod plan;
