@@ -188,7 +188,13 @@ function mima {
         \builtin return "${__mima_result}"
         ;;
     *)
-        "${__mima_bin}" "$@"
+        # What else is started must not inherit what only this shell knows.
+        if [[ ${1-} == doctor ]]; then
+            __MIMA_HOOK="bash;${__mima_off:+off} ${__mima_pwd:+ran};${PROMPT_COMMAND[*]-}" \
+                "${__mima_bin}" "$@"
+        else
+            "${__mima_bin}" "$@"
+        fi
         ;;
     esac
 }

@@ -153,6 +153,13 @@ end
 function mima --description 'Load environments and hand out secrets by directory'
     if test (builtin count $argv) -eq 1; and builtin contains -- $argv[1] off on reload
         __mima_switch $argv[1]
+    else if test "$argv[1]" = doctor
+        # What else is started must not inherit what only this shell knows.
+        set -l __mima_told
+        test -n "$__mima_off"; and set -a __mima_told off
+        test -n "$__mima_pwd"; and set -a __mima_told ran
+        set -lx __MIMA_HOOK "fish;$__mima_told;"
+        $__mima_bin $argv
     else
         $__mima_bin $argv
     end

@@ -154,6 +154,11 @@ function __mima_switch {
 function 'mima' {
     case $#:${1-} in
         (1:off | 1:on | 1:reload) __mima_switch "$1" ;;
+        # What else is started must not inherit what only this shell knows.
+        (*:doctor)
+            __MIMA_HOOK="zsh;${__mima_off:+off} ${__mima_pwd:+ran};${precmd_functions[*]-}" \
+                "$__mima_bin" "$@"
+            ;;
         (*) "$__mima_bin" "$@" ;;
     esac
 }

@@ -38,7 +38,7 @@ pub struct Cli {
 pub enum Verb {
     /// Store a value and link it: the everyday verb
     Set(Set),
-    /// Add, list, print, remove and rename secrets
+    /// Add, list, print, remove, rename and move secrets
     #[command(subcommand)]
     Secret(Secret),
     /// Say which variables a group sets, from which secrets
@@ -62,6 +62,8 @@ pub enum Verb {
     Prune,
     /// Show which project file counts here, and what is loaded
     Status(Json),
+    /// Look for what is wrong with the stores and the install, and say what mends it
+    Doctor(Json),
     /// Unload the project in this shell, and load none until `mima on`
     Off,
     /// Load projects in this shell again
@@ -120,6 +122,8 @@ pub enum Secret {
     Rm(SecretName),
     /// Rename a secret
     Rename(SecretRename),
+    /// Move secrets from the store in use to another
+    Move(SecretMove),
 }
 
 #[derive(Debug, Args)]
@@ -170,6 +174,20 @@ pub struct SecretRename {
     pub old: String,
     /// The name it gets
     pub new: String,
+}
+
+#[derive(Debug, Args)]
+#[expect(missing_docs, reason = "clap would show it instead of the line in `Secret`")]
+pub struct SecretMove {
+    /// The store they go to
+    #[arg(long, value_name = "STORE")]
+    pub to: String,
+    /// Replace another value that is there under the same name
+    #[arg(long, short)]
+    pub force: bool,
+    /// The secrets [default: all of them]
+    #[arg(value_name = "NAME")]
+    pub names: Vec<String>,
 }
 
 #[derive(Debug, Subcommand)]

@@ -92,6 +92,11 @@ impl Failure {
         self.kind
     }
 
+    /// Returns what to do next.
+    pub fn hints(&self) -> &[String] {
+        &self.hints
+    }
+
     /// Returns the exit status: `own` is what mima's own failures exit with (1, or 125 for
     /// `run`, as env(1)).
     pub fn exit_code(&self, own: u8) -> u8 {

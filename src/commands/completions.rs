@@ -1,6 +1,7 @@
 //! `mima completions`: a script for the shell, generated from the clap types.
 
 use clap::CommandFactory;
+use clap_complete::Shell;
 
 use crate::cli::{Cli, Completions};
 use crate::error::Result;
@@ -10,11 +11,14 @@ use crate::term;
 const HIDDEN: &[u8] = b"'::value -- ";
 
 pub(super) fn run(args: &Completions) -> Result<()> {
+    term::print(&script(args.shell))
+}
+
+/// Makes the script for a shell.
+pub(super) fn script(shell: Shell) -> Vec<u8> {
     let mut script = Vec::new();
-    clap_complete::generate(args.shell, &mut Cli::command(), "mima", &mut script);
+    clap_complete::generate(shell, &mut Cli::command(), "mima", &mut script);
     // zsh's generator offers hidden arguments too; a value is never to be typed there.
     let lines = script.split_inclusive(|byte| *byte == b'\n');
-    let shown: Vec<u8> =
-        lines.filter(|line| !line.starts_with(HIDDEN)).flatten().copied().collect();
-    term::print(&shown)
+    lines.filter(|line| !line.starts_with(HIDDEN)).flatten().copied().collect()
 }

@@ -3,6 +3,7 @@
 mod allow;
 mod completions;
 mod deny;
+mod doctor;
 mod edit;
 mod env;
 mod exec;
@@ -75,6 +76,8 @@ fn dispatch(cli: Cli) -> Result<()> {
         Verb::Edit(args) => edit::run(&mima(Asking::Allowed)?, &args),
         Verb::Prune => prune::run(&mima(Asking::Allowed)?),
         Verb::Status(args) => status::run(&mima(Asking::Allowed)?, &args),
+        // Whatever is wrong with the places of mima's files is a finding.
+        Verb::Doctor(args) => doctor::run(&mima(Asking::Forbidden), &args),
         Verb::Off => hook::missing("off"),
         Verb::On => hook::missing("on"),
         Verb::Reload => hook::missing("reload"),

@@ -1,4 +1,6 @@
-//! `mima secret`: add, list, get, rm, rename.
+//! `mima secret`: add, list, get, rm, rename, move.
+
+mod relocate;
 
 use std::ffi::OsStr;
 use std::io::IsTerminal;
@@ -9,7 +11,7 @@ use crate::flow::{Mima, Source, read_value};
 use crate::names::{SecretName, VarName};
 use crate::prompt::Reason;
 use crate::shell::quote;
-use crate::store::{Existing, Store, check_case, exists, no_such_secret};
+use crate::store::{Existing, Protection, Store, check_case, exists, no_such_secret};
 use crate::term;
 
 pub(super) fn run(mima: &Mima, verb: &Verb) -> Result<()> {
@@ -19,6 +21,7 @@ pub(super) fn run(mima: &Mima, verb: &Verb) -> Result<()> {
         Verb::Get(args) => get(mima, args),
         Verb::Rm(args) => rm(mima, &args.name),
         Verb::Rename(args) => rename(mima, args),
+        Verb::Move(args) => relocate::run(mima, args),
     }
 }
 
@@ -69,11 +72,16 @@ pub(super) fn store(
     let store = mima.store_to_write(&reason)?;
     let protection = store.protection()?;
     store.put(name, &value, existing).map_err(hint_at_force)?;
+    say_news(protection);
+    Ok(())
+}
+
+/// Says how the first secret that a store protects like that is protected.
+fn say_news(protection: Option<Protection>) {
     if let Some(news) = protection.filter(|protection| protection.is_news) {
         term::note(&news.what);
         news.remedy.iter().for_each(|remedy| term::hint(remedy));
     }
-    Ok(())
 }
 
 fn may_replace(mima: &Mima, name: &SecretName) -> Result<Existing> {

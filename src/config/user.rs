@@ -48,6 +48,14 @@ impl StoreKind {
             _ => None,
         }
     }
+
+    /// What a user calls it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Vault => "vault",
+            Self::Keychain => "keychain",
+        }
+    }
 }
 
 impl Document for UserFile {

@@ -3,7 +3,9 @@
 
 mod binary;
 mod command;
+pub mod doctor;
 mod edit;
+mod moving;
 mod plan;
 mod project;
 mod value;
@@ -13,6 +15,7 @@ mod watch;
 pub use binary::own_binary;
 pub use command::{Found, find, find_on_path};
 pub use edit::Target;
+pub use moving::{Arrival, Moving, Place};
 pub use plan::plan;
 pub use project::{
     LOCAL_FILE, Layer, Look, PROJECT_FILE, absolute, environment, working_directory,
@@ -22,6 +25,7 @@ pub use wanted::Wanted;
 pub use watch::{Watching, forget_stamps};
 
 use std::cell::OnceCell;
+use std::ffi::OsString;
 
 use crate::config::parse::{MAX_FILE_BYTES, parse};
 use crate::config::user::{StoreKind, UserFile};
@@ -34,7 +38,7 @@ use crate::store::{Store, keychain};
 use crate::term;
 
 /// The variable that names the store, whatever the user file says.
-const STORE: &str = "MIMA_STORE";
+pub const STORE: &str = "MIMA_STORE";
 
 /// What every verb starts from: where things are, and how to ask.
 pub struct Mima {
@@ -75,16 +79,21 @@ impl Mima {
 
     /// Opens the store that `MIMA_STORE` names, or else the user file.
     pub fn store(&self) -> Result<Box<dyn Store>> {
-        match self.store_kind()? {
+        self.open(self.store_kind()?)
+    }
+
+    /// Opens any store of this build.
+    pub fn open(&self, kind: StoreKind) -> Result<Box<dyn Store>> {
+        match kind {
             StoreKind::Vault => Ok(Box::new(self.vault())),
             StoreKind::Keychain => keychain::open(&self.paths, self.prompter.clone()),
         }
     }
 
-    fn store_kind(&self) -> Result<StoreKind> {
-        let Some(name) = std::env::var_os(STORE).filter(|name| !name.is_empty()) else {
-            return Ok(self.user_file()?.store);
-        };
+    /// Finds out which store keeps the values: the one that `MIMA_STORE` names, else the one
+    /// that the user file names.
+    pub fn store_kind(&self) -> Result<StoreKind> {
+        let Some(name) = chosen_store() else { return Ok(self.user_file()?.store) };
         name.to_str().and_then(StoreKind::named).ok_or_else(|| {
             let name = term::sanitize(&name.to_string_lossy());
             Failure::new(
@@ -98,9 +107,14 @@ impl Mima {
     /// Opens the store, and makes the vault if it is the store and there is none yet. That
     /// asks for a new passphrase.
     pub fn store_to_write(&self, reason: &Reason) -> Result<Box<dyn Store>> {
-        let store = self.store()?;
+        self.open_to_write(self.store_kind()?, reason)
+    }
+
+    /// As [`Mima::store_to_write`], for any store of this build.
+    pub fn open_to_write(&self, kind: StoreKind, reason: &Reason) -> Result<Box<dyn Store>> {
+        let store = self.open(kind)?;
         let vault = self.vault();
-        if self.store_kind()? == StoreKind::Vault && !vault.exists()? {
+        if kind == StoreKind::Vault && !vault.exists()? {
             term::note("there is no vault yet, so this makes one: choose its passphrase");
             vault.init(&Wrap::Passphrase, reason)?;
         }
@@ -111,4 +125,9 @@ impl Mima {
     pub fn vault(&self) -> Vault {
         Vault::new(&self.paths, self.prompter.clone())
     }
+}
+
+/// Returns what `MIMA_STORE` says, if anything.
+pub fn chosen_store() -> Option<OsString> {
+    std::env::var_os(STORE).filter(|name| !name.is_empty())
 }

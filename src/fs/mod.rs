@@ -7,7 +7,7 @@ mod lock;
 mod owner;
 
 pub use lock::Lock;
-pub use owner::{Forgery, check_not_forged, check_owned, check_private, work_for};
+pub use owner::{Forgery, check_not_forged, check_owned, check_private, is_own, work_for};
 
 use std::ffi::OsString;
 use std::fs::{File, Metadata, OpenOptions};

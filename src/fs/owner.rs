@@ -20,7 +20,7 @@ pub fn work_for(uid: u32) {
 }
 
 /// Tells whether files of `uid` are the user's own.
-fn is_own(uid: u32) -> bool {
+pub fn is_own(uid: u32) -> bool {
     uid == rustix::process::geteuid().as_raw() || OWNER.get() == Some(&uid)
 }
 

@@ -208,16 +208,7 @@ impl Trust {
         let what = || format!("could not list {}", term::path(&self.dir));
         for entry in std::fs::read_dir(&self.dir).context(what())? {
             let path = entry.context(what())?.path();
-            let location = if path.extension().is_some_and(|extension| extension == DENIED) {
-                read_record(&path)?.and_then(|bytes| record::path_of(&bytes))
-            } else {
-                read_record(&path)
-                    .ok()
-                    .flatten()
-                    .and_then(|bytes| Record::decode(&bytes))
-                    .map(|record| record.location)
-            };
-            match location {
+            match place_of(&path)? {
                 // What cannot be looked at may well be there.
                 Some(location) if !location.try_exists().is_ok_and(|exists| !exists) => {}
                 location => {
@@ -228,6 +219,28 @@ impl Trust {
         }
         forgotten.sort();
         Ok(forgotten)
+    }
+
+    /// Looks through the records, and changes nothing.
+    pub fn survey(&self) -> Result<Survey> {
+        let mut survey = Survey::default();
+        if !is_there(&self.dir)? {
+            return Ok(survey);
+        }
+        let what = || format!("could not list {}", term::path(&self.dir));
+        for entry in std::fs::read_dir(&self.dir).context(what())? {
+            let path = entry.context(what())?.path();
+            match place_of(&path) {
+                Ok(Some(place)) if place.try_exists().is_ok_and(|exists| !exists) => {
+                    survey.gone.push(place);
+                }
+                Ok(Some(_)) => survey.sound += 1,
+                Ok(None) | Err(_) => survey.damaged.push(path),
+            }
+        }
+        survey.gone.sort();
+        survey.damaged.sort();
+        Ok(survey)
     }
 
     fn lock(&self) -> Result<Lock> {
@@ -251,6 +264,26 @@ impl Trust {
                 .hint("mima allow makes it anew")),
         }
     }
+}
+
+/// What the records are like.
+#[derive(Debug, Default)]
+pub struct Survey {
+    /// How many are of a file that is there.
+    pub sound: usize,
+    /// The places of files that are gone.
+    pub gone: Vec<PathBuf>,
+    /// The records that cannot be read.
+    pub damaged: Vec<PathBuf>,
+}
+
+/// Returns the place that a record is for; `None` if it cannot be read.
+fn place_of(path: &Path) -> Result<Option<PathBuf>> {
+    if path.extension().is_some_and(|extension| extension == DENIED) {
+        return Ok(read_record(path)?.and_then(|bytes| record::path_of(&bytes)));
+    }
+    let record = read_record(path).ok().flatten().and_then(|bytes| Record::decode(&bytes));
+    Ok(record.map(|record| record.location))
 }
 
 /// Tells whether there is something at `path`. Not being able to tell is no answer. (threat D4)

@@ -55,7 +55,13 @@ const MOST_MOVES: u32 = 8;
 /// Opens the keychain of this Mac.
 #[cfg(target_os = "macos")]
 pub fn open(paths: &Paths, prompter: Prompter) -> Result<Box<dyn Store>> {
-    Ok(Box::new(Keychain::new(apple::Apple::default(), paths, prompter)))
+    Ok(Box::new(here(paths, prompter)))
+}
+
+/// Returns the keychain of this Mac, for what only a keychain can tell.
+#[cfg(target_os = "macos")]
+pub fn here(paths: &Paths, prompter: Prompter) -> Keychain<impl Api> {
+    Keychain::new(apple::Apple::default(), paths, prompter)
 }
 
 /// Says that there is none.

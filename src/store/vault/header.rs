@@ -25,6 +25,11 @@ use crate::term;
 /// What marks the stanza that holds the name.
 const NAME_TAG: &str = "mima-name-v1";
 
+/// The parts of what follows a header, in bytes: age's format, by its specification.
+const NONCE: usize = 16;
+const CHUNK: usize = 64 << 10;
+const TAG: usize = 16;
+
 /// How large the file of a secret can be: the value, its authentication, the header.
 pub(super) const LARGEST_FILE: u64 = LARGEST_VALUE + (16 << 10);
 
@@ -83,6 +88,54 @@ pub(super) fn open(
         .map_err(|error| damaged(format!("is damaged: {}", one_line(&error))))
 }
 
+/// Judges what `file` holds without a key: nothing of it is authentic, but most damage shows.
+pub(super) fn look(name: &SecretName, sealed: &[u8], file: &Path) -> Result<()> {
+    let damaged = |what: &str| Failure::new(Kind::Damaged, format!("{} {what}", term::path(file)));
+    let parsed = envelope::parse(sealed).map_err(|_| damaged("is damaged"))?;
+    if parsed.is_scrypt() {
+        return Err(damaged("is encrypted by a passphrase: mima did not write it"));
+    }
+    let (names, body) = outline(sealed).ok_or_else(|| damaged("is damaged"))?;
+    match names.as_slice() {
+        [Some(sealed_as)] if sealed_as == name => {}
+        [Some(other)] => {
+            return Err(damaged(&format!(
+                "holds the secret `{other}`, not `{name}`: it was renamed or swapped"
+            )));
+        }
+        _ => return Err(damaged("does not say which secret it holds: mima did not write it")),
+    }
+    // A nonce, then chunks that end with a tag each; the last may be shorter.
+    let rest = body.checked_sub(NONCE).map(|chunks| chunks % (CHUNK + TAG));
+    match rest {
+        Some(0) if body > NONCE => Ok(()),
+        Some(rest) if rest >= TAG => Ok(()),
+        _ => Err(damaged("is cut short")),
+    }
+}
+
+/// Returns the names in a header, and how many bytes come after it.
+fn outline(sealed: &[u8]) -> Option<(Vec<Option<SecretName>>, usize)> {
+    let mut names = Vec::new();
+    let mut rest = sealed;
+    loop {
+        let end = rest.iter().position(|byte| *byte == b'\n')?;
+        let (line, after) = rest.split_at_checked(end)?;
+        rest = after.get(1..)?;
+        if line.starts_with(b"--- ") {
+            return Some((names, rest.len()));
+        }
+        let mut words = std::str::from_utf8(line).ok()?.split(' ');
+        if (words.next(), words.next()) == (Some("->"), Some(NAME_TAG)) {
+            let args: Vec<_> = words.collect();
+            names.push(match args.as_slice() {
+                [name] => parse_name(name),
+                _ => None,
+            });
+        }
+    }
+}
+
 /// age breaks its messages into lines for its own tool.
 fn one_line(error: &impl ToString) -> String {
     error.to_string().lines().collect::<Vec<_>>().join(" ")
@@ -123,7 +176,10 @@ impl age::Identity for Witness<'_> {
 
 fn name_in(stanza: &Stanza) -> Option<SecretName> {
     let [name] = stanza.args.as_slice() else { return None };
-    let name = BASE64_URL_SAFE_NO_PAD.decode(name).ok()?;
-    let name = SecretName::parse(std::str::from_utf8(&name).ok()?).ok()?;
-    stanza.body.is_empty().then_some(name)
+    parse_name(name).filter(|_| stanza.body.is_empty())
+}
+
+fn parse_name(encoded: &str) -> Option<SecretName> {
+    let name = BASE64_URL_SAFE_NO_PAD.decode(encoded).ok()?;
+    SecretName::parse(std::str::from_utf8(&name).ok()?).ok()
 }

@@ -19,7 +19,7 @@ pub(super) const LARGEST_FILE: u64 = 64 << 10;
 
 /// Work of 2^18: a second and 256 MiB. Not calibrated, as age does: on a fast machine that
 /// makes a vault which a slow one cannot open.
-const LOG_N: u8 = 18;
+pub(super) const LOG_N: u8 = 18;
 /// The most work that a file may ask for. (threat E8)
 const MOST_LOG_N: u8 = 20;
 

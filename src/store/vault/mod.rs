@@ -20,6 +20,7 @@
 mod administer;
 mod envelope;
 mod header;
+mod health;
 mod identity;
 mod pins;
 mod plugin;
@@ -39,6 +40,7 @@ use crate::secret::Secret;
 use crate::{fs, term};
 
 pub use administer::{PinState, Wrap};
+pub use health::Opener;
 use identity::Wrapping;
 use pins::{Pins, PluginPin};
 use plugin::{Plugin, PluginIdentity};
@@ -84,7 +86,7 @@ impl Vault {
     }
 
     /// Makes sure that there is a vault of a known format that is the user's own.
-    fn check(&self) -> Result<()> {
+    pub fn check(&self) -> Result<()> {
         if !self.exists()? {
             return Err(
                 Failure::new(Kind::NotFound, "there is no vault yet").hint("mima vault init")
