@@ -12,7 +12,7 @@ use crate::names;
 const NOT_YET: &[&str] = &["confirm", "session"];
 /// What a file can never do, however the key is called.
 pub(super) const NEVER: &[&str] = &["allow", "allowed", "trust", "trusted"];
-/// The stores that mima knows of; this version has the first.
+/// The stores that mima knows of, whether this build has them or not.
 const STORES: &[&str] = &["vault", "keychain", "secret-service", "env"];
 
 /// The user file.
@@ -30,6 +30,35 @@ pub enum StoreKind {
     /// The embedded one, in the age format.
     #[default]
     Vault,
+    /// The desktop's keyring.
+    #[cfg(all(target_os = "linux", feature = "secret-service"))]
+    SecretService,
+    /// The environment, which is only read.
+    Env,
+}
+
+impl StoreKind {
+    /// Finds the store that is called `name`. Else it returns what is wrong, and what to do;
+    /// neither repeats `name`, which may be anything.
+    pub fn named(name: &str) -> Result<Self, (String, String)> {
+        match name {
+            "vault" => Ok(Self::Vault),
+            #[cfg(all(target_os = "linux", feature = "secret-service"))]
+            "secret-service" => Ok(Self::SecretService),
+            "env" => Ok(Self::Env),
+            known if STORES.contains(&known) => Err((
+                format!("this build has no `{known}` store"),
+                "the store `vault` is in every build".to_owned(),
+            )),
+            other => Err((
+                "this is no store of mima".to_owned(),
+                match names::nearest(other, STORES.iter().copied()) {
+                    Some(near) => format!("did you mean `{near}`?"),
+                    None => format!("there are {}", STORES.join(", ")),
+                },
+            )),
+        }
+    }
 }
 
 impl Document for UserFile {
@@ -66,18 +95,7 @@ pub(super) fn no_trust() -> (String, String) {
 }
 
 fn store(value: &Node) -> Result<StoreKind, Fault> {
-    match value.scalar()? {
-        "vault" => Ok(StoreKind::Vault),
-        known if STORES.contains(&known) => Err(value
-            .fault(format!("this build has no `{known}` store, only `vault`"))
-            .hint("store: vault")),
-        other => Err(value.fault("this is no store of mima").hint(
-            match names::nearest(other, STORES.iter().copied()) {
-                Some(near) => format!("did you mean `{near}`?"),
-                None => "store: vault".to_owned(),
-            },
-        )),
-    }
+    StoreKind::named(value.scalar()?).map_err(|(what, hint)| value.fault(what).hint(hint))
 }
 
 #[cfg(test)]
@@ -98,10 +116,15 @@ mod tests {
         for (text, want) in [
             (
                 "store: keychain",
-                "f:1:8: store: this build has no `keychain` store, only `vault`\nhint: store: vault",
+                "f:1:8: store: this build has no `keychain` store\n\
+                 hint: the store `vault` is in every build",
             ),
             ("store: valut", "f:1:8: store: this is no store of mima\nhint: did you mean `vault`?"),
-            ("store: hunter2", "f:1:8: store: this is no store of mima\nhint: store: vault"),
+            (
+                "store: hunter2",
+                "f:1:8: store: this is no store of mima\n\
+                 hint: there are vault, keychain, secret-service, env",
+            ),
             (
                 "session: {idle: 10m}",
                 "f:1:1: session: this version of mima does not know this setting yet\n\

@@ -23,13 +23,19 @@ use std::cell::OnceCell;
 
 use crate::config::parse::{MAX_FILE_BYTES, parse};
 use crate::config::user::{StoreKind, UserFile};
-use crate::error::Result;
+use crate::error::{Failure, Kind, Result};
 use crate::fs;
 use crate::paths::Paths;
 use crate::prompt::{Prompter, Reason};
 use crate::store::Store;
+use crate::store::env::{self, Env};
+#[cfg(all(target_os = "linux", feature = "secret-service"))]
+use crate::store::secret_service::SecretService;
 use crate::store::vault::{Vault, Wrap};
 use crate::term;
+
+/// The variable that chooses the store, whatever the user file says.
+const STORE: &str = "MIMA_STORE";
 
 /// What every verb starts from: where things are, and how to ask.
 pub struct Mima {
@@ -68,11 +74,31 @@ impl Mima {
         Ok(self.user_file.get_or_init(|| file))
     }
 
-    /// Opens the store that the user file names.
+    /// Finds out which store keeps the values: the one that `MIMA_STORE` names, else the one
+    /// that the user file names.
+    fn store_kind(&self) -> Result<StoreKind> {
+        let Some(name) = std::env::var_os(STORE).filter(|name| !name.is_empty()) else {
+            return Ok(self.user_file()?.store);
+        };
+        StoreKind::named(&name.to_string_lossy())
+            .map_err(|(what, hint)| Failure::new(Kind::Failed, what).context(STORE).hint(hint))
+    }
+
+    /// Opens the store.
     pub fn store(&self) -> Result<Box<dyn Store>> {
-        match self.user_file()?.store {
-            StoreKind::Vault => Ok(Box::new(self.vault())),
-        }
+        Ok(match self.store_kind()? {
+            StoreKind::Vault => Box::new(self.vault()),
+            #[cfg(all(target_os = "linux", feature = "secret-service"))]
+            StoreKind::SecretService => {
+                Box::new(SecretService::new(&self.paths, self.prompter.clone()))
+            }
+            StoreKind::Env => Box::new(Env::new(std::env::vars_os())),
+        })
+    }
+
+    /// Fails if nothing can be stored: better before a value has been typed.
+    pub fn check_writable(&self) -> Result<()> {
+        if self.store_kind()? == StoreKind::Env { Err(env::read_only()) } else { Ok(()) }
     }
 
     /// Opens the store, and makes the vault if it is the store and there is none yet. That
@@ -80,7 +106,7 @@ impl Mima {
     pub fn store_to_write(&self, reason: &Reason) -> Result<Box<dyn Store>> {
         let store = self.store()?;
         let vault = self.vault();
-        if !vault.exists()? {
+        if self.store_kind()? == StoreKind::Vault && !vault.exists()? {
             term::note("there is no vault yet, so this makes one: choose its passphrase");
             vault.init(&Wrap::Passphrase, reason)?;
         }

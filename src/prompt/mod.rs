@@ -154,11 +154,21 @@ impl Prompter {
         Ok(())
     }
 
+    /// Says who asks and what for, before another program asks, which does not tell. `state`
+    /// says which program, and why: `the keyring is locked`. Fails if nobody may be asked.
+    pub fn announce(&self, state: &str, reason: &Reason) -> Result<()> {
+        self.check_may_ask()?;
+        term::note(&format!("{state}, and asks: {}", reason.headline()));
+        Ok(())
+    }
+
+    fn check_may_ask(&self) -> Result<()> {
+        if self.asking == Asking::Forbidden { Err(nobody_may_be_asked()) } else { Ok(()) }
+    }
+
     /// Asks yes or no on the terminal; anything but yes is no.
     pub fn confirm(&self, question: &str) -> Result<bool> {
-        if self.asking == Asking::Forbidden {
-            return Err(nobody_may_be_asked());
-        }
+        self.check_may_ask()?;
         let answer = self.terminal()?.ask_shown(&format!("{question} [y/N] "))?;
         Ok(matches!(answer.expose().to_ascii_lowercase().as_slice(), b"y" | b"yes"))
     }
@@ -177,9 +187,7 @@ impl Prompter {
 
     /// Returns the askpass program, or fails if nobody may be asked at all.
     fn askpass(&self) -> Result<Option<&Path>> {
-        if self.asking == Asking::Forbidden {
-            return Err(nobody_may_be_asked());
-        }
+        self.check_may_ask()?;
         match &self.askpass {
             Some(program) if !program.is_absolute() => Err(Failure::failed(format!(
                 "{ASKPASS} is `{}`, which is no absolute path",

@@ -14,6 +14,9 @@ if [ "$(uname)" = Linux ]; then
   need strace strace
   need setpriv util-linux
   need unshare util-linux
+  need dbus-daemon dbus
+  need gnome-keyring-daemon gnome-keyring
+  need secret-tool libsecret-tools
 fi
 [ -n "$missing" ] || exit 0
 if command -v apt-get >/dev/null 2>&1; then

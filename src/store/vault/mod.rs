@@ -30,7 +30,7 @@ use std::path::{Path, PathBuf};
 
 use age::x25519;
 
-use super::{Existing, LARGEST_VALUE, Store, Unlocked};
+use super::{Existing, Store, Unlocked};
 use crate::error::{Context, Failure, Kind, Result};
 use crate::names::SecretName;
 use crate::paths::Paths;
@@ -234,12 +234,7 @@ fn secret_in(file: &str) -> Option<SecretName> {
 impl Store for Vault {
     fn put(&self, name: &SecretName, value: &Secret, existing: Existing) -> Result<()> {
         self.check()?;
-        if u64::try_from(value.len()).is_ok_and(|len| len > LARGEST_VALUE) {
-            return Err(Failure::failed(format!(
-                "`{name}` is {} bytes long, and a secret may have {LARGEST_VALUE} at most",
-                value.len()
-            )));
-        }
+        super::check_size(name, value)?;
         let _lock = fs::Lock::acquire(&self.lock)?;
         let recipients = self.confirmed_recipients()?;
         let names = self.names()?;
