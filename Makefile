@@ -1,6 +1,6 @@
 # Every task of the project; `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help demo test check install uninstall bench bless
+.PHONY: help demo test check install uninstall bench bench-readme bless
 
 PREFIX ?= $(HOME)/.local
 # How many crates mima may pull in, on all systems together: 164, and 72 that speak D-Bus on
@@ -10,7 +10,7 @@ DEPS_CAP := 247
 DEPS_BANNED := cc cmake openssl-sys tokio async-std reqwest hyper
 
 help: ## List the tasks
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "%-12s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-14s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: ## Build mima and watch a secret reach exactly one process
 	@cargo build --release --locked
@@ -43,7 +43,12 @@ uninstall: ## Take away what `make install` put there
 	  '$(PREFIX)/share/zsh/site-functions/_mima' '$(PREFIX)/share/fish/vendor_completions.d/mima.fish'
 
 bench: ## Measure, as ratios against bare programs in the same run
+	@sh tests/tools/install.sh direnv
 	cargo bench --locked --bench bench
+
+bench-readme: ## The same, and write the tables into README.md
+	@sh tests/tools/install.sh direnv
+	cargo bench --locked --bench bench -- --readme
 
 bless: ## Write what mima prints now into the scenarios; read the diff
 	MIMA_BLESS=1 cargo test --locked scenario

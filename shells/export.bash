@@ -38,11 +38,11 @@ __mima_done() {
 __mima_is_odd() {
     \builtin local __mima_all
     if \builtin test -R "$1" 2>/dev/null; then
-        \return 0
+        \builtin return 0
     fi
     \builtin eval "__mima_all=\${$1[@]+x}"
-    [[ -n ${__mima_all} ]] || \return 1
-    [[ -n ${!1+x} ]] || \return 0
+    [[ -n ${__mima_all} ]] || \builtin return 1
+    [[ -n ${!1+x} ]] || \builtin return 0
     \builtin eval "__mima_all=\${#$1[@]}"
     ((__mima_all > 1))
 }
@@ -63,9 +63,9 @@ __mima_keep() {
 
 __mima_save() {
     \builtin local __mima_was="__mima_was_$1" __mima_var="__mima_var_$1"
-    [[ -z ${!__mima_was+x}${!__mima_var+x} ]] || \return 0
+    [[ -z ${!__mima_was+x}${!__mima_var+x} ]] || \builtin return 0
     if __mima_is_odd "$1" || [[ -z ${!1+x} ]]; then
-        \return 0
+        \builtin return 0
     fi
     if [[ -n ${2-} ]]; then
         \builtin eval "${__mima_was}=\${$1}"
@@ -86,8 +86,13 @@ __mima_cut() {
     __mima_clear "$1" || __mima_keep "$1"
 }
 
+# With a second word the variable had been unset: one that is there is the user's.
 __mima_back() {
     \builtin local __mima_was="__mima_was_$1" __mima_var="__mima_var_$1"
+    if [[ -n ${2-} && -n ${!1+x} ]]; then
+        __mima_forget "$1"
+        \return 0
+    fi
     if __mima_clear "$1"; then
         if [[ -n ${!__mima_was+x} ]]; then
             \builtin export "$1=${!__mima_was}"
@@ -113,17 +118,17 @@ __mima_disown() {
 # A wrapper is still ours if its body is the one that was written for it. One
 # subshell prints them all; the control character cannot stand in a body of ours.
 __mima_unwrap() {
-    [[ -n ${__mima_wrapped-} ]] || \return 0
+    [[ -n ${__mima_wrapped-} ]] || \builtin return 0
     \builtin local IFS=' ' __mima_group __mima_bodies __mima_body
     __mima_bodies="$(
         for __mima_group in ${__mima_wrapped}; do
-            \builtin printf '\001%s\001' "${__mima_group}"
+            \builtin printf '\036%s\036' "${__mima_group}"
             \builtin declare -f "${__mima_group}" || :
         done
     )"
     for __mima_group in ${__mima_wrapped}; do
-        __mima_body=${__mima_bodies#*$'\001'"${__mima_group}"$'\001'}
-        __mima_body=${__mima_body%%$'\001'*}
+        __mima_body=${__mima_bodies#*$'\036'"${__mima_group}"$'\036'}
+        __mima_body=${__mima_body%%$'\036'*}
         case ${__mima_body} in
         *"{ "$'\n    '"${__mima_wrapper} run ${__mima_group} -- \"\$@\""$'\n}'*)
             \builtin unset -f "${__mima_group}"
@@ -138,13 +143,14 @@ __mima_unwrap() {
 }
 
 __mima_wrap() {
-    if \builtin alias "$1" >/dev/null 2>&1 || \builtin declare -F "$1" >/dev/null; then
+    if \builtin alias "$1" >/dev/null 2>&1 ||
+        \builtin declare -F "$1" >/dev/null 2>&1; then
         __mima_taken="${__mima_taken} $1"
-        \return 0
+        \builtin return 0
     fi
     # In posix mode such a function name would end the shell.
     if [[ :${SHELLOPTS}: == *:posix:* && (${1} == *[.-]* || ${1} == [0-9]*) ]]; then
-        \return 0
+        \builtin return 0
     fi
     \builtin printf -v __mima_wrapper %q "$2"
     \builtin eval "function $1 { ${__mima_wrapper} run $1 -- \"\$@\"; }"
@@ -152,14 +158,14 @@ __mima_wrap() {
 
     # The user's own completion of that name stays.
     if \builtin complete -p "$1" >/dev/null 2>&1; then
-        \return 0
+        \builtin return 0
     fi
     if \builtin declare -F _comp_command >/dev/null; then
         \builtin complete -F _comp_command "$1"
     elif \builtin declare -F _command >/dev/null; then
         \builtin complete -F _command "$1"
     else
-        \builtin complete -A command -A file "$1" 2>/dev/null || \return 0
+        \builtin complete -A command -A file "$1" 2>/dev/null || \builtin return 0
     fi
     __mima_completed="${__mima_completed-} $1"
 }

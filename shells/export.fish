@@ -74,9 +74,14 @@ function __mima_cut
     end
 end
 
+# With a second word the variable had been unset: one that is there is the user's.
 function __mima_back
     set -l __mima_was __mima_was_$argv[1]
     set -l __mima_var __mima_var_$argv[1]
+    if set -q argv[2]; and set -qg $argv[1]
+        __mima_forget $argv[1]
+        return 0
+    end
     if builtin contains -- $argv[1] $__mima_shadows
         set -eg $argv[1] 2>/dev/null
     else if set -qg $__mima_was

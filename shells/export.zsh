@@ -5,6 +5,7 @@
 # exported: __mima_was_NAME if NAME was exported, __mima_var_NAME if not.
 
 function __mima_begin {
+    \builtin \emulate -L zsh +o xtrace
     \builtin \typeset -ga __mima_kept __mima_taken
     \builtin \set -A __mima_kept
     \builtin \set -A __mima_taken
@@ -29,13 +30,14 @@ function __mima_done {
 function __mima_is_plain {
     \builtin \emulate -L zsh +o xtrace +o err_exit +o err_return +o no_unset
     case -${(Pt)1}- in
-        (*-(readonly|left|right_blanks|right_zeros|lower|upper)-*) \return 1 ;;
-        (--|-scalar-*) \return 0 ;;
+        (*-(readonly|left|right_blanks|right_zeros|lower|upper)-*) \builtin \return 1 ;;
+        (--|-scalar-*) \builtin \return 0 ;;
     esac
-    \return 1
+    \builtin \return 1
 }
 
 function __mima_keep {
+    \builtin \emulate -L zsh +o xtrace +o err_exit +o err_return
     __mima_forget "$1"
     \builtin \typeset -ga __mima_kept
     __mima_kept+=("$1")
@@ -45,7 +47,7 @@ function __mima_keep {
 # would end everything that is being evaluated, but for the second block.
 function __mima_assign {
     \builtin \emulate -L zsh +o xtrace +o all_export +o err_exit +o err_return +o no_unset
-    __mima_is_plain "$2" || \return 1
+    __mima_is_plain "$2" || \builtin \return 1
     {
         \builtin \typeset -g "$1" -- "$2=$3" 2>/dev/null
     } always {
@@ -56,7 +58,7 @@ function __mima_assign {
 
 function __mima_clear {
     \builtin \emulate -L zsh +o xtrace +o err_exit +o err_return +o no_unset
-    __mima_is_plain "$1" || \return 1
+    __mima_is_plain "$1" || \builtin \return 1
     {
         \builtin \unset -v -- "$1" 2>/dev/null
     } always {
@@ -69,9 +71,9 @@ function __mima_save {
     \builtin \emulate -L zsh +o xtrace +o all_export +o err_exit +o err_return +o no_unset
     \builtin \local __mima_was="__mima_was_$1" __mima_var="__mima_var_$1"
     if [[ -n ${(Pt)__mima_was}${(Pt)__mima_var} || -z ${(Pt)1} ]]; then
-        \return 0
+        \builtin \return 0
     fi
-    __mima_is_plain "$1" || \return 0
+    __mima_is_plain "$1" || \builtin \return 0
     if [[ -n ${2-} ]]; then
         \builtin \typeset -g +x -- "$__mima_was=${(P)1}"
     else
@@ -87,9 +89,14 @@ function __mima_cut {
     __mima_clear "$1" || __mima_keep "$1"
 }
 
+# With a second word the variable had been unset: one that is there is the user's.
 function __mima_back {
     \builtin \emulate -L zsh +o xtrace +o err_exit +o err_return +o no_unset
     \builtin \local __mima_was="__mima_was_$1" __mima_var="__mima_var_$1"
+    if [[ -n ${2-} && -n ${(Pt)1} ]]; then
+        __mima_forget "$1"
+        \return 0
+    fi
     if [[ -n ${(Pt)__mima_was} ]]; then
         __mima_assign -x "$1" "${(P)__mima_was}"
     elif [[ -n ${(Pt)__mima_var} ]]; then
@@ -109,7 +116,7 @@ function __mima_own {
 }
 
 function __mima_disown {
-    __mima_clear "$1" || \return 0
+    __mima_clear "$1" || \builtin \return 0
 }
 
 # A wrapper is still ours if its body is the one that was written for it.
@@ -123,7 +130,7 @@ function __mima_unwrap {
         fi
     done
     for __mima_group in "${(@k)__mima_completed}"; do
-        [[ ${_comps[$__mima_group]-} == _precommand ]] || \continue
+        [[ ${_comps[$__mima_group]-} == _precommand ]] || \builtin \continue
         if [[ -n $__mima_completed[$__mima_group] ]]; then
             _comps[$__mima_group]=$__mima_completed[$__mima_group]
         else
@@ -138,7 +145,7 @@ function __mima_wrap {
     \builtin \emulate -L zsh +o xtrace +o aliases +o err_exit +o err_return +o no_unset
     if (( ${+functions[$1]} || ${+aliases[$1]} || ${+galiases[$1]} )); then
         __mima_taken+=("$1")
-        \return 0
+        \builtin \return 0
     fi
     \builtin \typeset -gA __mima_bodies __mima_completed
     functions[$1]="${(qq)2} 'run' ${(qq)1} '--' \"\$@\""

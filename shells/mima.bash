@@ -36,7 +36,7 @@ fi
 
 if ! \builtin declare -F __mima_stale >/dev/null; then
     __mima_stale() {
-        \return 1
+        \builtin return 1
     }
 fi
 
@@ -56,25 +56,24 @@ __mima_leave() {
     \builtin set "-$1"
 }
 
-# Sets __mima_found, a local variable of the caller.
+# Sets __mima_found, a local variable of the caller. The loop ends by its condition
+# alone, so that no function of the user can keep it going.
 __mima_find() {
     \builtin local __mima_dir="${PWD-}"
     __mima_found=
-    [[ ${__mima_dir} == /* ]] || \return 0
     # No longer path can be opened; this bounds the walk, too.
     if ((${#__mima_dir} > 4096)); then
         __mima_dir=${__mima_dir:0:4096}
         __mima_dir=${__mima_dir%/*}
     fi
-    __mima_dir=${__mima_dir%/}
-    while :; do
+    [[ ${__mima_dir} == /* ]] || __mima_dir=
+    __mima_dir=${__mima_dir:+${__mima_dir%/}/}
+    while [[ -n ${__mima_dir} && -z ${__mima_found} ]]; do
+        __mima_dir=${__mima_dir%/*}
         if [[ -f ${__mima_dir}/.mima.yaml &&
             ! ${__mima_dir}/.mima.yaml -ef ${__mima_user} ]]; then
             __mima_found=${__mima_dir}/.mima.yaml
-            \return 0
         fi
-        [[ -n ${__mima_dir} ]] || \return 0
-        __mima_dir=${__mima_dir%/*}
     done
 }
 
@@ -95,19 +94,19 @@ __mima_load() {
     __mima_at=${__mima_found}
     # shellcheck disable=SC2317 # the prompt calls it
     __mima_stale() {
-        \return 1
+        \builtin return 1
     }
     if [[ ! -x ${__mima_bin} ]]; then
         \builtin printf 'mima: could not run %q: not there\n' "${__mima_bin}" >&2
-        \return 1
+        \builtin return 1
     fi
-    __mima_text="$(__mima_ask "$@")" || \return 1
+    __mima_text="$(__mima_ask "$@")" || \builtin return 1
     \builtin eval "${__mima_text}"
 }
 
 __mima_prompt() {
     \builtin local __mima_status="$?" __mima_found='' __mima_typed=''
-    [[ -z ${__mima_flags-} && $- != *[ETaeux]* ]] || __mima_enter 2>/dev/null
+    [[ ${__mima_flags-}$- != *[ETaeux]* ]] || { __mima_enter; } 2>/dev/null
     if [[ -z ${__mima_off} ]]; then
         __mima_find
         # [[ == ]] would obey nocasematch.
@@ -120,14 +119,18 @@ __mima_prompt() {
         fi
         __mima_pwd=${PWD-}
     fi
-    # bash itself puts $? back after each entry. Only who shares the entry with us
-    # needs it from here; else it would call an ERR trap a second time, or, under
-    # errexit, end the shell.
-    if [[ ${__mima_flags} == *e* || ${PROMPT_COMMAND-} == __mima_prompt ]]; then
+    # bash 5 itself puts $? back after each entry. Who shares the entry with us needs
+    # it from here; else it would call an ERR trap a second time, or, under errexit,
+    # end the shell.
+    if [[ ${__mima_flags} == *e* ||
+        (${PROMPT_COMMAND-} == __mima_prompt && ${BASH_VERSINFO[0]} -ge 5) ]]; then
         __mima_status=0
     fi
-    [[ -z ${__mima_flags} ]] || __mima_leave 2>/dev/null
-    \return "${__mima_status}"
+    [[ -z ${__mima_flags} ]] || {
+        __mima_leave
+        \builtin return "${__mima_status}"
+    } 2>/dev/null
+    \builtin return "${__mima_status}"
 }
 
 __mima_switch() {
@@ -156,10 +159,10 @@ function mima {
     case $#${1-} in
     1off | 1on | 1reload)
         \builtin local __mima_result=0
-        __mima_enter 2>/dev/null
+        { __mima_enter; } 2>/dev/null
         __mima_switch "$1" || __mima_result=$?
-        [[ -z ${__mima_flags} ]] || __mima_leave 2>/dev/null
-        \return "${__mima_result}"
+        [[ -z ${__mima_flags} ]] || { __mima_leave; } 2>/dev/null
+        \builtin return "${__mima_result}"
         ;;
     *)
         "${__mima_bin}" "$@"
@@ -172,9 +175,9 @@ function mima {
 __mima_install() {
     if ! \builtin printf -v PROMPT_COMMAND %s "${PROMPT_COMMAND-}" 2>/dev/null; then
         \builtin printf 'mima: no hook: PROMPT_COMMAND is read-only\n' >&2
-        \return 0
+        \builtin return 0
     fi
-    [[ ${PROMPT_COMMAND[*]} != *__mima_prompt* ]] || \return 0
+    [[ ${PROMPT_COMMAND[*]} != *__mima_prompt* ]] || \builtin return 0
     if ((BASH_VERSINFO[0] > 5 || (BASH_VERSINFO[0] == 5 && BASH_VERSINFO[1] >= 1))); then
         # As an entry of its own, it leaves the others $? and PIPESTATUS.
         if [[ -n ${PROMPT_COMMAND[*]} ]]; then
@@ -189,4 +192,4 @@ __mima_install() {
 }
 __mima_install
 \builtin unset -f __mima_install
-[[ -z ${__mima_flags} ]] || __mima_leave 2>/dev/null
+[[ -z ${__mima_flags} ]] || { __mima_leave; } 2>/dev/null

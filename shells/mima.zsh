@@ -17,7 +17,9 @@ function __mima_setup {
     # so that the first prompt looks into it.
     \builtin \typeset -g +x __mima_at="${__mima_at-${__MIMA_STATE:+?}}"
     if (( ! ${+functions[__mima_stale]} )); then
-        function __mima_stale { \return 1 }
+        function __mima_stale {
+            \builtin \return 1
+        }
     fi
     # First, so that prompts and other hooks see the environment of the directory.
     \builtin \typeset -ga precmd_functions chpwd_functions
@@ -25,23 +27,22 @@ function __mima_setup {
     chpwd_functions=(__mima_chpwd ${chpwd_functions:#__mima_chpwd})
 }
 
-# Sets __mima_found, a local variable of the caller.
+# Sets __mima_found, a local variable of the caller. The loop ends by its condition
+# alone, so that no function of the user can keep it going.
 function __mima_find {
     \builtin \local __mima_dir="$PWD"
     __mima_found=
-    [[ $__mima_dir == /* ]] || \return 0
     # No longer path can be opened; this bounds the walk, too.
     if (( $#__mima_dir > 4096 )); then
         __mima_dir=${__mima_dir[1,4096]%/*}
     fi
-    __mima_dir=${__mima_dir%/}
-    while (( 1 )); do
+    [[ $__mima_dir == /* ]] || __mima_dir=
+    __mima_dir=${__mima_dir:+${__mima_dir%/}/}
+    while [[ -n $__mima_dir && -z $__mima_found ]]; do
+        __mima_dir=${__mima_dir%/*}
         if [[ -f $__mima_dir/.mima.yaml && ! $__mima_dir/.mima.yaml -ef $__mima_user ]]; then
             __mima_found=$__mima_dir/.mima.yaml
-            \return 0
         fi
-        [[ -n $__mima_dir ]] || \return 0
-        __mima_dir=${__mima_dir%/*}
     done
 }
 
@@ -55,12 +56,14 @@ function __mima_ask {
 function __mima_load {
     \builtin \local __mima_text
     __mima_at=$__mima_found
-    function __mima_stale { \return 1 }
+    function __mima_stale {
+        \builtin \return 1
+    }
     if [[ ! -x $__mima_bin ]]; then
         \builtin \print -ru2 -- "mima: could not run ${(q+)__mima_bin}: not there"
-        \return 1
+        \builtin \return 1
     fi
-    __mima_text="$(__mima_ask "$@")" || \return 1
+    __mima_text="$(__mima_ask "$@")" || \builtin \return 1
     \builtin \eval "$__mima_text"
 }
 
@@ -77,8 +80,10 @@ function __mima_check {
 function __mima_precmd {
     \builtin \emulate -L zsh +o xtrace +o aliases +o all_export \
         +o err_exit +o err_return +o no_unset
+    # Until the end of this function only: zsh would call it for each command in here.
+    \builtin \trap - DEBUG
     if [[ -n $__mima_off || $ZSH_SUBSHELL -gt 0 || -n ${compstate+x} ]]; then
-        \return 0
+        \builtin \return 0
     fi
     if [[ -n $__mima_pwd && $__mima_pwd != "$PWD" ]]; then
         __mima_pwd=$PWD
@@ -87,14 +92,15 @@ function __mima_precmd {
         __mima_pwd=$PWD
         __mima_check
     fi
-    \return 0
+    \builtin \return 0
 }
 
 function __mima_chpwd {
     \builtin \emulate -L zsh +o xtrace +o aliases +o all_export \
         +o err_exit +o err_return +o no_unset
+    \builtin \trap - DEBUG
     if [[ -n $__mima_off || $ZSH_SUBSHELL -gt 0 || -n ${compstate+x} ]]; then
-        \return 0
+        \builtin \return 0
     fi
     # Before the first prompt nobody has typed anything.
     if [[ -n $__mima_pwd ]]; then
@@ -102,12 +108,13 @@ function __mima_chpwd {
     else
         __mima_check
     fi
-    \return 0
+    \builtin \return 0
 }
 
 function __mima_switch {
     \builtin \emulate -L zsh +o xtrace +o aliases +o all_export \
         +o err_exit +o err_return +o no_unset
+    \builtin \trap - DEBUG
     \builtin \local __mima_found
     __mima_pwd=$PWD
     case $1 in

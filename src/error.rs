@@ -66,6 +66,13 @@ impl Failure {
         self
     }
 
+    /// Makes it a failure of another kind.
+    #[must_use]
+    pub fn of_kind(mut self, kind: Kind) -> Self {
+        self.kind = kind;
+        self
+    }
+
     /// Says what was being done, before the cause.
     #[must_use]
     pub fn context(mut self, what: impl Display) -> Self {

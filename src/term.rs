@@ -66,9 +66,18 @@ pub fn print_lines(items: impl IntoIterator<Item = impl std::fmt::Display>) -> R
     print(&lines)
 }
 
-/// Writes a JSON value, on lines of its own.
+/// Writes a JSON value, on lines of its own. What must not reach a screen raw is escaped as
+/// JSON has it, so that whoever reads it still gets the same text. (threat J7)
 pub fn print_json(value: &serde_json::Value) -> Result<()> {
-    print(format!("{value:#}\n").as_bytes())
+    let mut text = String::new();
+    for c in format!("{value:#}\n").chars() {
+        if c != '\n' && is_unprintable(c) {
+            text.extend(c.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")));
+        } else {
+            text.push(c);
+        }
+    }
+    print(text.as_bytes())
 }
 
 /// Renders help for standard output: with its styles on a terminal, unless `NO_COLOR` is set.

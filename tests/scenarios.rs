@@ -50,11 +50,15 @@ fn play(scenario: &Scenario, path: &Path) -> Result<(), String> {
     let mut scenario = scenario.clone();
     let mut failures = String::new();
     let mut blessed = Vec::new();
-    for shell in scenario.shells().into_iter().map(str::to_owned).collect::<Vec<_>>() {
+    let hooks = scenario.hooks();
+    let shells = scenario.shells().into_iter().map(str::to_owned);
+    let plays = shells.flat_map(|shell| hooks.iter().map(move |&hooks| (shell.clone(), hooks)));
+    for (shell, hooks) in plays.collect::<Vec<_>>() {
         let Some(program) = require(&shell) else { continue };
         let world = scenario.world();
-        let session = session::run(&scenario, &shell, &program, &world);
+        let session = session::run(&scenario, (&shell, hooks), &program, &world);
         let steps = scenario.steps_for(&shell);
+        let shell = if hooks > 1 { format!("{shell}, hook loaded twice") } else { shell };
         if session.outcomes.len() < steps.len() {
             let command = &scenario.steps[steps[session.outcomes.len()]].command;
             write!(failures, "\n[{shell}] stopped at `{command}`: {}", session.output).unwrap();

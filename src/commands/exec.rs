@@ -4,13 +4,12 @@ use crate::cli::Exec;
 use crate::env::diff::Before;
 use crate::env::state::State;
 use crate::env::{Environment, Inherit};
-use crate::error::{Context, Failure, Kind, Result};
-use crate::flow::{Mima, environment, find, plan};
+use crate::error::{Failure, Kind, Result};
+use crate::flow::{Mima, absolute, environment, find, plan};
 use crate::term;
 
 pub(super) fn run(mima: &Mima, args: &Exec) -> Result<()> {
-    let what = || format!("could not find the directory {}", term::path(&args.dir));
-    let dir = std::path::absolute(&args.dir).context(what())?;
+    let dir = absolute(&args.dir)?;
     if !dir.is_dir() {
         return Err(Failure::new(Kind::NotFound, format!("{} is no directory", term::path(&dir))));
     }

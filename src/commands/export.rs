@@ -4,8 +4,9 @@ mod groups;
 mod report;
 
 use std::collections::BTreeMap;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
 
 use zeroize::Zeroizing;
 
@@ -36,21 +37,20 @@ struct Outcome {
 }
 
 pub(super) fn run(mima: &Mima, args: &Export) -> Result<()> {
-    let mut outcome = decide(mima, args);
+    let (now, saved) = split_saved(environment());
+    // Where the directory is gone there is no project. (threat D3)
+    let here = working_directory().ok().filter(|_| !args.off);
+    let look = here.map(|here| mima.look(&here)).unwrap_or_default();
     let shell = match args.format {
         ExportFormat::Bash => Shell::Bash,
         ExportFormat::Zsh => Shell::Zsh,
         ExportFormat::Fish => Shell::Fish,
-        ExportFormat::Json => {
-            term::print(&json(&outcome)?)?;
-            let broken = outcome.look.layers.is_empty() && !outcome.look.notices.is_empty();
-            if broken {
-                return Err(outcome.look.notices.remove(0));
-            }
-            outcome.look.notices.iter().for_each(term::report);
-            return Ok(());
-        }
+        ExportFormat::Json => return print_json(decide(mima, args, look, now, &saved)),
     };
+    if is_told(args, &now, &look) {
+        return term::print(&ending(mima, args, Script::new(shell), &look, &args.have));
+    }
+    let outcome = decide(mima, args, look, now, &saved);
     if !outcome.is_old || args.reload {
         outcome.look.notices.iter().for_each(term::report);
         report::line(&outcome);
@@ -58,14 +58,35 @@ pub(super) fn run(mima: &Mima, args: &Export) -> Result<()> {
     term::print(&script(mima, args, shell, &outcome)?)
 }
 
-/// Looks at the directory, and decides what it comes to.
-fn decide(mima: &Mima, args: &Export) -> Outcome {
-    let (now, saved) = split_saved(environment());
+/// Prints what is to change, and why nothing is loaded if that is so.
+fn print_json(mut outcome: Outcome) -> Result<()> {
+    term::print_json(&json(&outcome)?)?;
+    let broken = outcome.look.layers.is_empty() && !outcome.look.notices.is_empty();
+    if broken {
+        return Err(outcome.look.notices.remove(0));
+    }
+    outcome.look.notices.iter().for_each(term::report);
+    Ok(())
+}
+
+/// Tells whether this very shell has been told all that there is to say, and needs only the
+/// new stamps.
+fn is_told(args: &Export, now: &Vars, look: &Look) -> bool {
+    // What came of groups that are exported follows in the key.
+    let is_old = look.nearest.is_some() && args.have.starts_with(&look.key());
+    is_old && State::key_of(now) == Some(&args.have) && !args.reload
+}
+
+/// Decides what a directory comes to.
+fn decide(
+    mima: &Mima,
+    args: &Export,
+    mut look: Look,
+    now: Vars,
+    saved: &BTreeMap<VarName, OsString>,
+) -> Outcome {
     let state = State::of(&now);
-    let before = Before::new(now, state, &saved);
-    // Where the directory is gone there is no project. (threat D3)
-    let here = working_directory().ok().filter(|_| !args.off);
-    let mut look = here.map(|here| mima.look(&here)).unwrap_or_default();
+    let before = Before::new(now, state, saved);
     let (mut wanted, offered) = plan(&look.layers, &before.vars)
         .and_then(|wanted| Ok((wanted, groups::offered(mima, &look)?)))
         .unwrap_or_else(|failure| {
@@ -73,15 +94,11 @@ fn decide(mima: &Mima, args: &Export) -> Outcome {
             Default::default()
         });
     let mut key = look.key();
-    if let Some(exported) = groups::export(mima, args, &offered, &before, &wanted, &key) {
-        key.push_str(exported.suffix());
-        match exported {
-            groups::Exported::Open(secrets) => {
-                let secrets = secrets.into_iter().map(|(name, value)| (name, Some(value)));
-                wanted.vars.extend(secrets);
-            }
-            groups::Exported::Locked(why) => look.notices.extend(why),
-        }
+    if let Some(exported) = groups::export(mima, args, &look, &offered, &before, &wanted) {
+        key.push_str(&exported.suffix);
+        let secrets = exported.secrets.into_iter().map(|(name, value)| (name, Some(value)));
+        wanted.vars.extend(secrets);
+        look.notices.extend(exported.notice);
     }
     look.notices.extend(offered.names.iter().filter(|group| !group.may_wrap()).map(|group| {
         Failure::failed(format!("`{group}` gets no command of its own: mima run {group} -- CMD"))
@@ -99,17 +116,16 @@ fn decide(mima: &Mima, args: &Export) -> Outcome {
 }
 
 /// Parts the environment of the shell from what the hook hands over with it.
-fn split_saved(vars: Vars) -> (Vars, BTreeMap<VarName, OsString>) {
-    let mut saved = BTreeMap::new();
-    let mut rest = Vars::new();
-    for (name, value) in vars {
-        let saved_name = name.to_str().and_then(|name| name.strip_prefix(SAVED));
-        match saved_name.map(VarName::parse) {
-            Some(Ok(name)) => drop(saved.insert(name, value)),
-            _ => drop(rest.insert(name, value)),
-        }
-    }
-    (rest, saved)
+fn split_saved(mut vars: Vars) -> (Vars, BTreeMap<VarName, OsString>) {
+    let from = vars.range(OsString::from(SAVED)..).map(|(name, _)| name);
+    let handed_over = from.map_while(|name| name.to_str()?.strip_prefix(SAVED));
+    let names: Vec<_> = handed_over.filter_map(|name| VarName::parse(name).ok()).collect();
+    let saved = names.into_iter().filter_map(|name| {
+        let value = vars.remove(OsStr::new(&format!("{SAVED}{name}")))?;
+        Some((name, value))
+    });
+    let saved = saved.collect();
+    (vars, saved)
 }
 
 /// A variable of mima's own, and its value if it is to have one.
@@ -139,23 +155,32 @@ fn script(
     outcome: &Outcome,
 ) -> Result<Zeroizing<Vec<u8>>> {
     let mut script = Script::new(shell);
-    // A shell that has been told already needs only the new stamps.
-    if !outcome.is_old || args.have != outcome.state.key || args.reload {
-        for change in &outcome.changes {
-            render(&mut script, change);
-        }
-        for (name, value) in own(outcome)? {
-            script.own(name, value.as_deref());
-        }
-        let wrapped: Vec<_> =
-            outcome.groups.iter().filter(|group| group.may_wrap()).cloned().collect();
-        script.wrap(&wrapped, &own_binary()?);
+    for change in &outcome.changes {
+        render(&mut script, change);
     }
-    if outcome.look.dir().is_some() {
-        script.stale(&outcome.look.watching.stamped(mima.paths(), args.coarse));
+    for (name, value) in own(outcome)? {
+        script.own(name, value.as_deref());
     }
-    script.have(&outcome.state.key);
-    Ok(script.finish())
+    let wrapped: Vec<_> = outcome.groups.iter().filter(|group| group.may_wrap()).cloned().collect();
+    // Finding the binary takes a look into every directory of PATH.
+    let binary = if wrapped.is_empty() { PathBuf::new() } else { own_binary()? };
+    script.wrap(&wrapped, &binary);
+    Ok(ending(mima, args, script, &outcome.look, &outcome.state.key))
+}
+
+/// Adds what makes it stale, and what the shell has been told.
+fn ending(
+    mima: &Mima,
+    args: &Export,
+    mut script: Script,
+    look: &Look,
+    key: &str,
+) -> Zeroizing<Vec<u8>> {
+    if look.dir().is_some() {
+        script.stale(&look.watching.stamped(mima.paths(), args.coarse));
+    }
+    script.have(key);
+    script.finish()
 }
 
 fn render(script: &mut Script, change: &Change) {
@@ -167,7 +192,7 @@ fn render(script: &mut Script, change: &Change) {
             script.save(name, exported);
         }
         Memory::Keep => {}
-        Memory::Restore => return script.back(name),
+        Memory::Restore { was_cut } => return script.back(name, was_cut),
         Memory::Forget => return script.forget(name),
     }
     match &change.to {
@@ -177,7 +202,7 @@ fn render(script: &mut Script, change: &Change) {
 }
 
 /// Renders the changes as a flat object: a value to set, or null for a variable to unset.
-fn json(outcome: &Outcome) -> Result<Vec<u8>> {
+fn json(outcome: &Outcome) -> Result<serde_json::Value> {
     let mut object = serde_json::Map::new();
     let text = |name: &str, bytes: &[u8]| {
         let text = std::str::from_utf8(bytes).map_err(|_| {
@@ -192,12 +217,12 @@ fn json(outcome: &Outcome) -> Result<Vec<u8>> {
         object.insert(name.to_owned(), value.unwrap_or_default());
     }
     for (name, value) in own(outcome)? {
-        let is_set = outcome.before.now().contains_key(std::ffi::OsStr::new(name));
+        let is_set = outcome.before.now().contains_key(OsStr::new(name));
         match value {
             Some(bytes) => drop(object.insert(name.to_owned(), text(name, &bytes)?)),
             None if is_set => drop(object.insert(name.to_owned(), serde_json::Value::Null)),
             None => {}
         }
     }
-    Ok(format!("{:#}\n", serde_json::Value::from(object)).into_bytes())
+    Ok(object.into())
 }

@@ -1,5 +1,7 @@
 //! `mima init`: a starter project file, allowed.
 
+use std::path::Path;
+
 use crate::error::{Failure, Kind, Result};
 use crate::flow::{Mima, PROJECT_FILE, working_directory};
 use crate::{fs, term};
@@ -20,14 +22,13 @@ env:                           # public values; ${VAR}, ${VAR:-default}
 ";
 
 pub(super) fn run(mima: &Mima) -> Result<()> {
-    let here = working_directory()?;
-    let path = here.join(PROJECT_FILE);
-    if mima.would_be_user_file(&path) {
+    let path = working_directory()?.join(PROJECT_FILE);
+    if mima.is_user_file(&path) {
         return Err(Failure::failed(format!(
-            "{} is your own file, and no project's",
+            "{} is your own file, and never one of a project",
             term::path(&path)
         ))
-        .hint("cd to a project first"));
+        .hint("for a secret of your own: mima set GROUP VAR"));
     }
     if path.symlink_metadata().is_ok() {
         return Err(Failure::new(
@@ -37,12 +38,15 @@ pub(super) fn run(mima: &Mima) -> Result<()> {
         .hint("mima edit"));
     }
     fs::write_new_public(&path, STARTER.as_bytes())?;
-    let candidate = mima.candidate(&path)?;
-    if let Some(objection) = candidate.objection() {
-        return Err(objection);
-    }
-    mima.trust().allow(&candidate)?;
+    // The first error is the one to report.
+    allow(mima, &path).inspect_err(|_| drop(fs::remove(&path)))?;
     term::note(&format!("made {}, and allowed it", term::path(&path)));
     term::hint("mima edit");
     Ok(())
+}
+
+fn allow(mima: &Mima, path: &Path) -> Result<()> {
+    let candidate = mima.candidate(path)?;
+    candidate.objection().map_or(Ok(()), Err)?;
+    mima.trust().allow(&candidate)
 }

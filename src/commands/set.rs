@@ -4,7 +4,7 @@ use crate::cli::Set;
 use crate::commands::secret;
 use crate::config::edit::Edit;
 use crate::error::Result;
-use crate::flow::{Mima, Target};
+use crate::flow::{Mima, Target, working_directory};
 use crate::names::{GroupName, SecretName, VarName};
 use crate::term;
 
@@ -26,7 +26,10 @@ pub(super) fn run(mima: &Mima, args: &Set) -> Result<()> {
         "stored {name}, and group {group} sets {var} from it{before} ({})",
         term::path(&path)
     ));
-    if mima.groups()?.secret(&group, &var) == Some(&name) {
+    let layers = working_directory().map(|here| mima.look(&here).layers).unwrap_or_default();
+    let theirs = layers.iter().rev().map(|layer| &layer.file.groups);
+    let nearest = theirs.into_iter().find(|groups| groups.get(&group).is_some());
+    if nearest.is_none_or(|groups| groups.secret(&group, &var) == Some(&name)) {
         term::hint(&format!("mima run {group} -- CMD"));
     } else {
         term::note(&format!("the project here has a group {group} of its own, which hides it"));

@@ -17,7 +17,8 @@ pub(super) fn explain(
     args: impl Iterator<Item = OsString>,
 ) -> (Result<()>, u8) {
     let verb = args.skip(1).find(|arg| !arg.to_string_lossy().starts_with('-'));
-    let own = if verb.is_some_and(|verb| verb == "run") { RUN_FAILED } else { FAILED };
+    let becomes_another = verb.is_some_and(|verb| verb == "run" || verb == "exec");
+    let own = if becomes_another { RUN_FAILED } else { FAILED };
     let outcome = match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
             term::print(term::styled(&error.render()).as_bytes())

@@ -146,6 +146,13 @@ pub enum Layout {
     Python,
 }
 
+impl Layout {
+    /// The word for it in a file.
+    pub fn name(self) -> &'static str {
+        LAYOUTS.iter().find(|(_, layout)| *layout == self).map_or("", |(name, _)| name)
+    }
+}
+
 /// The layouts by name.
 const LAYOUTS: &[(&str, Layout)] = &[
     ("node", Layout::Node),

@@ -56,7 +56,11 @@ pub enum Memory {
     /// It remembers it already; or there is nothing to remember, as for a list.
     Keep,
     /// It makes the variable that again.
-    Restore,
+    Restore {
+        /// Whether mima had unset it. If the shell has one of that name, not exported, the
+        /// user has made it since.
+        was_cut: bool,
+    },
     /// It forgets it, and leaves the variable as the user has made it.
     Forget,
 }
@@ -125,7 +129,12 @@ impl Plan {
             changes.push(Change {
                 name: name.clone(),
                 to: to.map(|value| Secret::new(value.as_bytes().to_vec())),
-                memory: if owned { Memory::Restore } else { Memory::Forget },
+                memory: if owned {
+                    let was_cut = before.state.vars.get(name) == Some(&Mark::Unset);
+                    Memory::Restore { was_cut }
+                } else {
+                    Memory::Forget
+                },
             });
         }
         for (name, to) in self.vars {

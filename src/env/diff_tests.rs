@@ -29,7 +29,7 @@ impl Shell {
                         self.was.entry(name.clone()).or_insert_with(|| now.clone());
                     }
                 }
-                Memory::Restore => {
+                Memory::Restore { .. } => {
                     match self.was.remove(&name) {
                         Some(old) => self.vars.insert(key, old),
                         None => self.vars.remove(&key),

@@ -62,8 +62,7 @@ impl Mark {
         hash.update(name.as_str());
         hash.update([0]);
         hash.update(value);
-        let digest = hex::encode(hash.finalize());
-        Self::Value(digest.get(..16).unwrap_or_default().to_owned())
+        Self::Value(hex::encode(hash.finalize().get(..8).unwrap_or_default()))
     }
 }
 
@@ -71,6 +70,13 @@ impl State {
     /// Reads the state of an environment. What mima did not write counts as none.
     pub fn of(vars: &Vars) -> Option<Self> {
         Self::decode(vars.get(OsStr::new(STATE))?)
+    }
+
+    /// Returns only the key of the state of an environment.
+    pub fn key_of(vars: &Vars) -> Option<&str> {
+        let mut words = vars.get(OsStr::new(STATE))?.to_str()?.split(' ');
+        words.next().filter(|version| *version == VERSION)?;
+        words.nth(1)
     }
 
     /// Says of which project it is, and of which outcome.
@@ -148,6 +154,8 @@ mod tests {
         let state = sample();
         let text = state.encode().unwrap();
         assert_eq!(State::decode(OsStr::new(&text)), Some(state));
+        let vars = Vars::from([(STATE.into(), text.clone().into())]);
+        assert_eq!(State::key_of(&vars), Some("00ff"));
         assert!(!text.contains('x') && text.is_ascii(), "{text}");
     }
 

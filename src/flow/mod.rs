@@ -14,7 +14,9 @@ pub use binary::own_binary;
 pub use command::{Found, find, find_on_path};
 pub use edit::Target;
 pub use plan::plan;
-pub use project::{LOCAL_FILE, Layer, Look, PROJECT_FILE, environment, working_directory};
+pub use project::{
+    LOCAL_FILE, Layer, Look, PROJECT_FILE, absolute, environment, working_directory,
+};
 pub use value::{Source, read_value};
 pub use wanted::Wanted;
 pub use watch::{Watching, forget_stamps};

@@ -6,7 +6,7 @@
 use std::ffi::OsString;
 use std::io;
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use rustix::io::Errno;
 use sha2::{Digest, Sha256};
@@ -18,7 +18,7 @@ use crate::config::parse::{Fault, parse};
 use crate::config::project::ProjectFile;
 use crate::error::{Context, Failure, Kind, Result};
 use crate::term;
-use crate::trust::{Candidate, Trust, Verdict};
+use crate::trust::{self, Candidate, Trust, Verdict};
 
 /// The name of a project file.
 pub const PROJECT_FILE: &str = ".mima.yaml";
@@ -69,8 +69,7 @@ impl Look {
     pub fn key(&self) -> String {
         let mut hash = self.inputs.clone();
         self.watching.digest(&mut hash);
-        let digest = hex::encode(hash.finalize());
-        digest.get(..16).unwrap_or_default().to_owned()
+        hex::encode(hash.finalize().get(..8).unwrap_or_default())
     }
 
     /// For a verb that makes no sense without the project: fails with the reason if there is
@@ -166,6 +165,10 @@ impl Mima {
                 continue;
             }
             look.watching.look(&path);
+            // Before it is opened: one that cannot be read must not be in the way either.
+            if trust::is_foreign(&path) {
+                continue;
+            }
             let outer = look.nearest.clone();
             look.nearest.get_or_insert((path.clone(), Verdict::Unknown));
             match Candidate::open(&path)? {
@@ -178,38 +181,34 @@ impl Mima {
         Ok(None)
     }
 
-    /// Opens the project file at `path`, or the nearest one from a directory upwards, to
-    /// judge it or to change it.
+    /// Opens the project file at `path`, to judge it or to change it.
     pub fn candidate(&self, path: &Path) -> Result<Candidate> {
-        let none = |failure: Failure| failure.hint("mima init");
-        if path.is_dir() {
-            return self.discover(path, &mut Look::default())?.map(|(found, _)| found).ok_or_else(
-                || {
-                    none(Failure::new(
-                        Kind::NotFound,
-                        format!("there is no {PROJECT_FILE} in {} or above", term::path(path)),
-                    ))
-                },
-            );
-        }
         if self.is_user_file(path) {
             return Err(Failure::failed(format!(
                 "{} is your own file, which needs no approval",
                 term::path(path)
             )));
         }
-        Candidate::open(path)?.ok_or_else(|| {
-            none(Failure::new(Kind::NotFound, format!("there is no file {}", term::path(path))))
-        })
+        Candidate::open(path)?.ok_or_else(|| none(&format!("file {}", term::path(path))))
     }
 
-    /// As [`Mima::candidate`], from where the user stands if no path is given.
+    /// As [`Mima::candidate`], of what a user has typed: a file, or a directory from which the
+    /// nearest one upwards is meant, which is the one where they stand if nothing is typed.
     pub fn candidate_at(&self, path: Option<&Path>) -> Result<Candidate> {
-        match path {
-            Some(path) if path.is_absolute() => self.candidate(path),
-            Some(path) => self.candidate(&working_directory()?.join(path)),
-            None => self.candidate(&working_directory()?),
-        }
+        let dir = match path {
+            Some(path) => {
+                let path = absolute(path)?;
+                if !path.is_dir() {
+                    return self.candidate(&path);
+                }
+                path
+            }
+            None => working_directory()?,
+        };
+        let found = self.discover(&dir, &mut Look::default())?;
+        found
+            .map(|(candidate, _)| candidate)
+            .ok_or_else(|| none(&format!("{PROJECT_FILE} in {} or above", term::path(&dir))))
     }
 
     /// The records of what was approved.
@@ -232,20 +231,19 @@ impl Mima {
         Ok(look.layers.into_iter().fold(user, |groups, layer| groups.hidden_by(layer.file.groups)))
     }
 
-    /// Tells whether a file at `path`, which need not be there, is or would be the user file.
-    pub fn would_be_user_file(&self, path: &Path) -> bool {
-        let place = |path: &Path| {
-            let dir = path.parent().and_then(|dir| std::fs::canonicalize(dir).ok())?;
-            Some(dir.join(path.file_name()?))
+    /// Tells whether `file` is the user file, by whichever path or link, or would be.
+    pub fn is_user_file(&self, file: &Path) -> bool {
+        let user = self.paths().user_file();
+        let is_beside = match (file.parent(), user.parent()) {
+            (Some(dir), Some(home)) => is_same(dir, home),
+            _ => false,
         };
-        place(path).is_some_and(|at| Some(at) == place(self.paths().user_file()))
+        is_same(file, user) || is_beside && file.file_name() == user.file_name()
     }
+}
 
-    /// Tells whether `file` is the user file, by whichever path or link.
-    pub(super) fn is_user_file(&self, file: &Path) -> bool {
-        let inode = |path: &Path| std::fs::metadata(path).map(|meta| (meta.dev(), meta.ino())).ok();
-        inode(file) == inode(self.paths().user_file())
-    }
+fn none(what: &str) -> Failure {
+    Failure::new(Kind::NotFound, format!("there is no {what}")).hint("mima init")
 }
 
 /// Opens the local file of a directory, if there is one that is allowed.
@@ -266,12 +264,14 @@ fn judge(
 ) -> Result<Verdict> {
     let verdict = trust.judge(candidate)?;
     look.note_input(candidate, verdict);
-    let path = term::path(&candidate.path);
-    let how = if is_nearest { "mima allow".to_owned() } else { format!("mima allow {path}") };
-    let not_allowed = |word: &str| match parse::<ProjectFile>(&candidate.bytes, &path) {
-        Ok(_) => Failure::new(Kind::NotAllowed, format!("{path} {word}: {how}")),
-        // That it cannot be read is the better news: it could not be allowed either.
-        Err(failure) => failure,
+    let not_allowed = |word: &str| {
+        let path = term::path(&candidate.path);
+        let how = if is_nearest { "mima allow".to_owned() } else { format!("mima allow {path}") };
+        match parse::<ProjectFile>(&candidate.bytes, &path) {
+            Ok(_) => Failure::new(Kind::NotAllowed, format!("{path} {word}: {how}")),
+            // That it cannot be read is the better news: it could not be allowed either.
+            Err(failure) => failure.of_kind(Kind::NotAllowed),
+        }
     };
     look.notices.extend(match verdict {
         Verdict::Allowed | Verdict::Denied => None,
@@ -295,10 +295,33 @@ fn is_trouble(error: &io::Error) -> bool {
 /// process is, since the kernel's own name for it has every link followed.
 pub fn working_directory() -> Result<PathBuf> {
     let real = std::env::current_dir().context("could not find the working directory")?;
-    let inode = |path: &Path| std::fs::metadata(path).map(|meta| (meta.dev(), meta.ino())).ok();
     let seen = std::env::var_os("PWD").map(PathBuf::from);
-    let seen = seen.filter(|seen: &PathBuf| seen.is_absolute() && inode(seen) == inode(&real));
-    Ok(seen.unwrap_or(real))
+    let is_true = |seen: &PathBuf| seen.is_absolute() && !goes_back(seen) && is_same(seen, &real);
+    Ok(seen.filter(is_true).unwrap_or(real))
+}
+
+/// Makes a path that was typed an absolute one, without `.` and `..`: the directories above it are
+/// found by its text, and above `a/..` is not `a`.
+pub fn absolute(path: &Path) -> Result<PathBuf> {
+    let what = || format!("could not find {}", term::path(path));
+    let path = if path.is_absolute() { path.to_owned() } else { working_directory()?.join(path) };
+    // Less every `.` that stands in it.
+    let path: PathBuf = path.components().collect();
+    match (path.parent(), path.file_name()) {
+        _ if !goes_back(&path) => Ok(path),
+        (Some(dir), Some(name)) => Ok(std::fs::canonicalize(dir).context(what())?.join(name)),
+        _ => std::fs::canonicalize(&path).context(what()),
+    }
+}
+
+fn goes_back(path: &Path) -> bool {
+    path.components().any(|part| part == Component::ParentDir)
+}
+
+/// Tells whether two paths lead to the same file or directory, which is there.
+fn is_same(one: &Path, other: &Path) -> bool {
+    let inode = |path: &Path| std::fs::metadata(path).map(|meta| (meta.dev(), meta.ino())).ok();
+    inode(one).is_some_and(|one| Some(one) == inode(other))
 }
 
 /// Returns the environment of this process: each variable once, the first one counts.

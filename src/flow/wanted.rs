@@ -1,5 +1,7 @@
 //! Which secrets are wanted, and getting them: all or nothing.
 
+use sha2::{Digest, Sha256};
+
 use super::Mima;
 use crate::config::groups::{Groups, Link, parse_list};
 use crate::error::{Failure, Kind, Result};
@@ -31,6 +33,16 @@ impl Wanted {
     /// The variables that the groups set.
     pub fn variables(&self) -> impl Iterator<Item = &VarName> {
         self.links.iter().map(|link| &link.var)
+    }
+
+    /// A digest of which secret each variable gets.
+    pub fn digest(&self) -> String {
+        let mut hash = Sha256::new();
+        for link in &self.links {
+            hash.update(format!("{}={} ", link.var, link.secret));
+        }
+        let digest = hex::encode(hash.finalize());
+        digest.get(..16).unwrap_or_default().to_owned()
     }
 
     /// The groups, as one would type them.

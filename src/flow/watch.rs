@@ -118,9 +118,12 @@ pub fn forget_stamps(paths: &Paths) -> Result<()> {
 }
 
 fn see(path: &Path) -> Option<Seen> {
-    let meta = std::fs::metadata(path).ok()?;
-    let is_link = std::fs::symlink_metadata(path).is_ok_and(|meta| meta.is_symlink());
-    let target = if is_link { std::fs::canonicalize(path).ok() } else { None };
+    let mut meta = std::fs::symlink_metadata(path).ok()?;
+    let mut target = None;
+    if meta.is_symlink() {
+        meta = std::fs::metadata(path).ok()?;
+        target = std::fs::canonicalize(path).ok();
+    }
     Some(Seen {
         time: time_of(&meta),
         age: age_of(&meta),

@@ -105,7 +105,7 @@ fn open_for_reading(path: &Path) -> io::Result<File> {
 }
 
 /// Tells whether an error means that there is nothing at that path.
-fn is_absent(error: &io::Error) -> bool {
+pub fn is_absent(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }
 
@@ -138,10 +138,11 @@ fn write_with_mode(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
     sync_parent(path).context(what())
 }
 
-/// Makes a file that is not mima's own: new, with the mode that the umask leaves.
+/// Makes a file that is not mima's own: new, and for others to read if the umask lets them.
 pub fn write_new_public(path: &Path, bytes: &[u8]) -> Result<()> {
     let what = || format!("could not write {}", term::path(path));
-    let mut file = OpenOptions::new().write(true).create_new(true).open(path).context(what())?;
+    let mut file = OpenOptions::new();
+    let mut file = file.write(true).create_new(true).mode(0o644).open(path).context(what())?;
     file.write_all(bytes).and_then(|()| file.sync_all()).context(what())
 }
 

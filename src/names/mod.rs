@@ -8,6 +8,7 @@ mod variables;
 mod wrappers;
 
 use std::fmt;
+use std::sync::OnceLock;
 
 use crate::error::{Failure, Kind, Result};
 
@@ -81,14 +82,39 @@ impl From<&VarName> for SecretName {
     }
 }
 
-/// Tells whether one of the `lists` has `name`. A list is words, sorted; a `*` in a word stands
-/// for any text.
-fn listed(lists: &[&str], name: &str) -> bool {
-    let fits = |word: &str| match word.split_once('*') {
-        Some((start, end)) => name.strip_prefix(start).is_some_and(|rest| rest.ends_with(end)),
-        None => word == name,
-    };
-    lists.iter().flat_map(|list| list.split_ascii_whitespace()).any(fits)
+/// A list of words, for people in lines of text; a `*` in a word stands for any text.
+struct Words {
+    lines: &'static [&'static str],
+    /// The words, sorted by their first byte, once somebody has asked.
+    sorted: OnceLock<Vec<&'static str>>,
+}
+
+impl Words {
+    const fn new(lines: &'static [&'static str]) -> Self {
+        Self { lines, sorted: OnceLock::new() }
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &'static str> {
+        self.lines.iter().flat_map(|line| line.split_ascii_whitespace())
+    }
+
+    fn have(&self, name: &str) -> bool {
+        let first = |word: &str| word.as_bytes().first().copied();
+        let words = self.sorted.get_or_init(|| {
+            let mut words: Vec<_> = self.iter().collect();
+            words.sort_unstable_by_key(|word| first(word));
+            words
+        });
+        let starting_with = |byte| {
+            let at = words.partition_point(|word| first(word) < byte);
+            words.iter().skip(at).take_while(move |word| first(word) == byte)
+        };
+        let fits = |word: &&str| match word.split_once('*') {
+            Some((start, end)) => name.strip_prefix(start).is_some_and(|rest| rest.ends_with(end)),
+            None => *word == name,
+        };
+        starting_with(first(name)).chain(starting_with(Some(b'*'))).any(fits)
+    }
 }
 
 /// Returns the first of `existing` that differs from `name` only in case. Such a pair would
@@ -105,24 +131,26 @@ pub fn nearest<'a>(name: &str, existing: impl IntoIterator<Item = &'a str>) -> O
         let slip = a.len() > 2 && strsim::osa_distance(&a, &b) == 1;
         if slip { 1.0 } else { strsim::jaro_winkler(&a, &b) }
     };
+    // Of two that differ only in case, the one that is written alike.
+    let alike = |other: &str| strsim::jaro_winkler(name, other);
     existing
         .into_iter()
         .map(|other| (likeness(other), other))
         .filter(|(score, _)| *score > 0.75)
-        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .max_by(|a, b| a.0.total_cmp(&b.0).then_with(|| alike(a.1).total_cmp(&alike(b.1))))
         .map(|(_, other)| other)
 }
 
-/// Fails unless each of the lists is sorted, without case, and names nothing twice.
+/// Fails unless each of the lines is sorted, without case, and no word is there twice.
 #[cfg(test)]
-fn assert_sorted(lists: &[&str]) {
-    for list in lists {
-        let words: Vec<_> = list.split_ascii_whitespace().collect();
+fn assert_sorted(words: &Words) {
+    for line in words.lines {
+        let words: Vec<_> = line.split_ascii_whitespace().collect();
         let mut sorted = words.clone();
         sorted.sort_by_key(|word| (word.to_ascii_lowercase(), *word));
         assert_eq!(words, sorted);
     }
-    let mut all: Vec<_> = lists.iter().flat_map(|list| list.split_ascii_whitespace()).collect();
+    let mut all: Vec<_> = words.iter().collect();
     all.sort_unstable();
     let twice: Vec<_> = all.windows(2).filter(|pair| pair[0] == pair[1]).collect();
     assert!(twice.is_empty(), "{twice:?}");
@@ -152,12 +180,12 @@ mod tests {
 
     #[test]
     fn a_star_in_a_list_stands_for_any_text() {
-        let lists = ["A B_* *_C", "D_*_E"];
+        let words = Words::new(&["A B_* *_C", "D_*_E"]);
         for has in ["A", "B_", "B_x", "_C", "x_C", "D_x_E", "D__E"] {
-            assert!(listed(&lists, has), "{has}");
+            assert!(words.have(has), "{has}");
         }
         for has_not in ["", "AA", "B", "xB_x", "x_Cx", "D_E", "a"] {
-            assert!(!listed(&lists, has_not), "{has_not}");
+            assert!(!words.have(has_not), "{has_not}");
         }
     }
 
@@ -166,6 +194,10 @@ mod tests {
         assert_eq!(nearest("stipe-key", ["db", "stripe-key"]), Some("stripe-key"));
         assert_eq!(nearest("dve", ["prod", "dev"]), Some("dev"));
         assert_eq!(nearest("zzz", ["db", "stripe-key"]), None);
+        for names in [["path_add", "PATH_add"], ["PATH_add", "path_add"]] {
+            assert_eq!(nearest("PATH_ad", names), Some("PATH_add"));
+            assert_eq!(nearest("path_ad", names), Some("path_add"));
+        }
         assert_eq!(case_clash("Foo", ["bar", "foo"]), Some("foo"));
         assert_eq!(case_clash("foo", ["bar", "foo"]), None);
     }

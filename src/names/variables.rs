@@ -1,6 +1,6 @@
 //! Which variables may be set, and which of those are shown to the person first.
 
-use super::{VarName, listed};
+use super::{VarName, Words};
 use crate::error::{Failure, Kind, Result};
 
 /// How the names of mima's own variables start.
@@ -10,7 +10,7 @@ pub const OWN_PREFIXES: [&str; 3] = ["MIMA_", "__MIMA_", "__mima_"];
 /// code at the next prompt, move what mima trusts, or break the hook. (threats: B2, B4)
 ///
 /// What a shell only tells about itself (`HOST`, `OSTYPE`, `TTY`) is not here.
-const STEERING: &[&str] = &[
+static STEERING: Words = Words::new(&[
     // Where a shell or mima finds its files, the person, and the programs.
     "CDPATH cdpath EGID EUID FPATH fpath GID GROUPS HOME MODULE_PATH module_path OLDPWD PATH
      path PPID PWD SHELL SHLVL UID USERNAME XDG_DATA_HOME ZDOTDIR",
@@ -42,13 +42,13 @@ const STEERING: &[&str] = &[
     "__fish_* CMD_DURATION fish_* FISH_VERSION hostname status_generation umask version",
     // The state of other hooks beside ours, which would carry out what stands in it.
     "__MISE_* __shadowenv* DIRENV_*",
-];
+]);
 
 /// Variables that make another program run or load code, or that redirect it. (threat B3)
 ///
 /// In capitals, and compared without case: programs read `npm_config_…` and `http_proxy` in any.
 /// A name too many costs one line at `mima allow`, so whole families are listed.
-const RUNNING_CODE: &[&str] = &[
+static RUNNING_CODE: Words = Words::new(&[
     // The dynamic loader, the C library, and libraries that load plugins.
     "*SAN_OPTIONS DYLD_* GCONV_PATH GDK_PIXBUF_MODULE_FILE GI_TYPELIB_PATH GIO_EXTRA_MODULES
      GIO_MODULE_DIR GLIBC_TUNABLES GST_PLUGIN_* GTK3_MODULES GTK_EXE_PREFIX GTK_MODULES GTK_PATH
@@ -107,7 +107,7 @@ const RUNNING_CODE: &[&str] = &[
      PULUMI_HOME SDKMAN_DIR TEMP TERMCAP TERMINFO TERMINFO_DIRS TERMPATH TEXINPUTS TEXMF*
      TF_CLI_* TF_PLUGIN_CACHE_DIR TMP TMPDIR TMUX TMUX_TMPDIR TZDIR VAGRANT_* XDG_CACHE_HOME
      XDG_CONFIG_DIRS XDG_CONFIG_HOME XDG_DATA_DIRS XDG_RUNTIME_DIR XDG_STATE_HOME",
-];
+]);
 
 impl VarName {
     /// Checks `text` as a variable that a group or file may set: a well-formed name that
@@ -131,13 +131,13 @@ impl VarName {
 
     /// Tells whether the variable steers the shell or mima itself, so that nothing may set it.
     pub fn is_steering(&self) -> bool {
-        self.is_own() || listed(STEERING, self.as_str())
+        self.is_own() || STEERING.have(self.as_str())
     }
 
     /// Tells whether the variable makes another program run or load code, or redirects it, so
     /// that only a person may let it through.
     pub fn runs_code(&self) -> bool {
-        listed(RUNNING_CODE, &self.as_str().to_ascii_uppercase())
+        RUNNING_CODE.have(&self.as_str().to_ascii_uppercase())
     }
 }
 
@@ -166,10 +166,10 @@ mod tests {
 
     #[test]
     fn the_lists_are_sorted_and_in_capitals_where_case_does_not_count() {
-        assert_sorted(STEERING);
-        assert_sorted(RUNNING_CODE);
-        for list in RUNNING_CODE {
-            assert_eq!(*list, list.to_ascii_uppercase());
+        assert_sorted(&STEERING);
+        assert_sorted(&RUNNING_CODE);
+        for word in RUNNING_CODE.iter() {
+            assert_eq!(word, word.to_ascii_uppercase());
         }
     }
 

@@ -4,10 +4,10 @@
 //! call those. What is a tool for one service (`aws`, `kubectl`, `psql`) may be hidden: a group
 //! is likely to be named so, and `mima allow` shows it.
 
-use super::{GroupName, listed};
+use super::{GroupName, Words};
 
 /// Names that no wrapper may have, in a shell where it would break something. (threat B6)
-const TAKEN: &[&str] = &[
+static TAKEN: Words = Words::new(&[
     // Builtins and keywords of bash.
     "alias bg bind break builtin caller case cd command compgen complete compopt continue coproc
      declare dirs disown do done echo elif else enable esac eval exec exit export false fc fg fi
@@ -61,13 +61,13 @@ const TAKEN: &[&str] = &[
      dnf docker docker-compose dpkg flatpak gcc gem go gradle java javac just ld lua luajit
      make meson mvn nerdctl ninja node npm npx pacman perl perl5 php pip pip3 pipx pkg pnpm
      podman poetry port python python2 python3 rpm ruby rustc rustup snap uv uvx yarn yum zypper",
-];
+]);
 
 impl GroupName {
     /// Tells whether a shell function may have the group's name. What the person's own shell
     /// has defined under it, only the hook can tell.
     pub fn may_wrap(&self) -> bool {
-        !listed(TAKEN, self.as_str())
+        !TAKEN.have(self.as_str())
     }
 }
 
@@ -78,7 +78,7 @@ mod tests {
 
     #[test]
     fn the_list_is_sorted() {
-        assert_sorted(TAKEN);
+        assert_sorted(&TAKEN);
     }
 
     #[test]

@@ -42,13 +42,16 @@ impl Shell {
         replace(&filled, b"@USER_FILE@", &word(user_file))
     }
 
-    /// The functions that the statements of a [`Script`] call.
-    fn prelude(self) -> &'static str {
-        match self {
+    /// The functions that the statements of a [`Script`] call, without the comments: bash can
+    /// be told that interactive input has none.
+    fn prelude(self) -> Vec<u8> {
+        let text = match self {
             Self::Bash => include_str!("../../shells/export.bash"),
             Self::Zsh => include_str!("../../shells/export.zsh"),
             Self::Fish => include_str!("../../shells/export.fish"),
-        }
+        };
+        let is_code = |line: &&str| !line.is_empty() && !line.trim_start().starts_with('#');
+        text.split_inclusive('\n').filter(is_code).flat_map(str::bytes).collect()
     }
 }
 

@@ -49,36 +49,37 @@ impl Script {
     /// Begins with the functions of the prelude.
     pub fn new(shell: Shell) -> Self {
         let mut script = Self { shell, lines: Vec::new() };
-        script.line(&[shell.prelude().as_bytes()]);
+        script.line(&[&shell.prelude()]);
         script.line(&[b"__mima_begin"]);
         script
     }
 
     /// Remembers what a variable is.
     pub fn save(&mut self, name: &VarName, exported: bool) {
-        let exported: &[u8] = if exported { b" x" } else { b"" };
-        self.line(&[b"__mima_save ", name.as_str().as_bytes(), exported]);
+        let exported: &[&[u8]] = if exported { &[b"x"] } else { &[] };
+        self.call("__mima_save", name.as_str(), exported);
     }
 
     /// Sets and exports a variable.
     pub fn put(&mut self, name: &VarName, value: &Secret) {
         let value = self.shell.quote(value.expose());
-        self.line(&[b"__mima_put ", name.as_str().as_bytes(), b" ", &value]);
+        self.call("__mima_put", name.as_str(), &[&value]);
     }
 
     /// Unsets a variable.
     pub fn cut(&mut self, name: &VarName) {
-        self.line(&[b"__mima_cut ", name.as_str().as_bytes()]);
+        self.call("__mima_cut", name.as_str(), &[]);
     }
 
-    /// Makes a variable what was remembered.
-    pub fn back(&mut self, name: &VarName) {
-        self.line(&[b"__mima_back ", name.as_str().as_bytes()]);
+    /// Makes a variable what was remembered; unless mima had unset it, and there is one again.
+    pub fn back(&mut self, name: &VarName, was_cut: bool) {
+        let was_cut: &[&[u8]] = if was_cut { &[b"cut"] } else { &[] };
+        self.call("__mima_back", name.as_str(), was_cut);
     }
 
     /// Forgets what was remembered of a variable.
     pub fn forget(&mut self, name: &VarName) {
-        self.line(&[b"__mima_forget ", name.as_str().as_bytes()]);
+        self.call("__mima_forget", name.as_str(), &[]);
     }
 
     /// Exports one of mima's own variables, or unsets it.
@@ -97,7 +98,7 @@ impl Script {
         let binary = self.word(binary);
         self.line(&[b"__mima_unwrap"]);
         for group in groups {
-            self.line(&[b"__mima_wrap ", group.as_str().as_bytes(), b" ", &binary]);
+            self.call("__mima_wrap", group.as_str(), &[&binary]);
         }
     }
 
@@ -127,6 +128,16 @@ impl Script {
             text.extend_from_slice(line);
         }
         text
+    }
+
+    /// Calls a function of the prelude. The name is quoted: zsh knows aliases for any word.
+    fn call(&mut self, function: &str, name: &str, rest: &[&[u8]]) {
+        let name = self.shell.quote(name.as_bytes());
+        let mut parts: Vec<&[u8]> = vec![function.as_bytes(), b" ", &name];
+        for part in rest {
+            parts.extend([b" ", *part]);
+        }
+        self.line(&parts);
     }
 
     /// Adds a line, in a buffer that need not grow: it may hold a secret.

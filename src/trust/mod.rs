@@ -81,7 +81,7 @@ impl Candidate {
         Ok(Some(Self { path: path.to_owned(), location, target, bytes, forgery }))
     }
 
-    /// Tells whether the file, or its directory, belongs to another user.
+    /// As [`is_foreign`], of what was opened.
     pub fn is_foreign(&self) -> bool {
         matches!(self.forgery, Some((Forgery::Foreign(_), _)))
     }
@@ -97,14 +97,25 @@ impl Candidate {
     }
 }
 
-/// Judges a file and its directory by their owners and modes.
+/// Tells whether the file at `path`, a link to it, or its directory belongs to another user.
+/// Nothing is opened. (threat A7)
+pub fn is_foreign(path: &Path) -> bool {
+    let (Ok(meta), Some(dir)) = (std::fs::metadata(path), path.parent()) else { return false };
+    let Ok(dir_meta) = std::fs::metadata(dir) else { return false };
+    matches!(forgery(path, &meta, dir, &dir_meta), Some((Forgery::Foreign(_), _)))
+}
+
+/// Judges a file, a link to it, and its directory, by their owners and modes.
 fn forgery(
     path: &Path,
     meta: &Metadata,
     dir: &Path,
     dir_meta: &Metadata,
 ) -> Option<(Forgery, PathBuf)> {
-    if let Some(forgery) = Forgery::of(meta) {
+    let link = std::fs::symlink_metadata(path).ok().filter(Metadata::is_symlink);
+    // Anybody may write to a link, and nobody can.
+    let foreign = link.and_then(|link| Forgery::of(&link)).filter(|of| *of != Forgery::Writable);
+    if let Some(forgery) = foreign.or_else(|| Forgery::of(meta)) {
         return Some((forgery, path.to_owned()));
     }
     match Forgery::of(dir_meta)? {
@@ -137,11 +148,11 @@ impl Trust {
         if let Some((forgery, _)) = candidate.forgery {
             return Ok(Verdict::Foreign(forgery));
         }
-        if !self.dir.exists() {
+        if !is_there(&self.dir)? {
             return Ok(Verdict::Unknown);
         }
         fs::check_owned(&self.dir)?;
-        if self.record(&candidate.location, DENIED).symlink_metadata().is_ok() {
+        if is_there(&self.record(&candidate.location, DENIED))? {
             return Ok(Verdict::Denied);
         }
         Ok(match self.read(&candidate.location)? {
@@ -166,7 +177,7 @@ impl Trust {
         };
         let _lock = self.lock()?;
         let denied = self.record(&candidate.location, DENIED);
-        if denied.symlink_metadata().is_ok() {
+        if is_there(&denied)? {
             fs::remove(&denied)?;
         }
         fs::write_atomic(&self.record(&candidate.location, ALLOWED), &record.encode())
@@ -178,14 +189,14 @@ impl Trust {
         let record = self.record(&candidate.location, DENIED);
         fs::write_atomic(&record, hex::encode(record::bytes_of(&candidate.location)).as_bytes())?;
         let allowed = self.record(&candidate.location, ALLOWED);
-        if allowed.symlink_metadata().is_ok() { fs::remove(&allowed) } else { Ok(()) }
+        if is_there(&allowed)? { fs::remove(&allowed) } else { Ok(()) }
     }
 
     /// Forgets the records of files that are gone, and those that cannot be read. Returns
     /// the places of the files.
     pub fn prune(&self) -> Result<Vec<String>> {
         let mut forgotten = Vec::new();
-        if !self.dir.exists() {
+        if !is_there(&self.dir)? {
             return Ok(forgotten);
         }
         let _lock = self.lock()?;
@@ -202,7 +213,8 @@ impl Trust {
                     .map(|record| record.location)
             };
             match location {
-                Some(location) if location.exists() => {}
+                // What cannot be looked at may well be there.
+                Some(location) if !location.try_exists().is_ok_and(|exists| !exists) => {}
                 location => {
                     fs::remove(&path)?;
                     forgotten.push(term::path(&location.unwrap_or(path)));
@@ -236,11 +248,20 @@ impl Trust {
     }
 }
 
+/// Tells whether there is something at `path`. Not being able to tell is no answer. (threat D4)
+fn is_there(path: &Path) -> Result<bool> {
+    match std::fs::symlink_metadata(path) {
+        Ok(_) => Ok(true),
+        Err(error) if fs::is_absent(&error) => Ok(false),
+        Err(error) => Err(error).context(format!("could not look at {}", term::path(path))),
+    }
+}
+
 /// Reads a record that only the user can have written, and that is no link.
 fn read_record(path: &Path) -> Result<Option<Vec<u8>>> {
     let what = || format!("could not use {}", term::path(path));
     match std::fs::symlink_metadata(path) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) if fs::is_absent(&error) => return Ok(None),
         Err(error) => return Err(error).context(what()),
         Ok(meta) if meta.is_symlink() => {
             return Err(Failure::failed(format!("{}: it is a link", what()))
@@ -248,6 +269,6 @@ fn read_record(path: &Path) -> Result<Option<Vec<u8>>> {
         }
         Ok(_) => {}
     }
-    fs::check_owned(path)?;
+    fs::check_owned(path).map_err(|failure| failure.hint("mima allow makes it anew"))?;
     fs::read_capped(path, 2 * MAX_FILE_BYTES)
 }

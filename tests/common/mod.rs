@@ -5,12 +5,16 @@
 pub(crate) mod command;
 #[cfg(all(target_os = "linux", feature = "secret-service"))]
 pub(crate) mod desktop;
+pub(crate) mod hooked;
 pub(crate) mod leaks;
+pub(crate) mod project;
 pub(crate) mod pty;
+pub(crate) mod random;
 pub(crate) mod scenario;
 pub(crate) mod session;
 pub(crate) mod source;
 pub(crate) mod strace;
+pub(crate) mod user;
 pub(crate) mod world;
 
 use std::path::{Path, PathBuf};

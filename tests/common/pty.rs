@@ -73,13 +73,20 @@ impl Pty {
     /// Waits until `text` has been printed, and goes on after it. Line ends are `\r\n`.
     #[track_caller]
     pub(crate) fn expect(&mut self, text: &str) {
+        self.expect_after(text);
+    }
+
+    /// As [`Pty::expect`]; returns what was printed before it.
+    #[track_caller]
+    pub(crate) fn expect_after(&mut self, text: &str) -> String {
         let start = Instant::now();
         loop {
             let unread = &self.seen[self.matched..];
             let at = unread.windows(text.len()).position(|part| part == text.as_bytes());
             if let Some(at) = at {
+                let before = String::from_utf8_lossy(&unread[..at]).into_owned();
                 self.matched += at + text.len();
-                return;
+                return before;
             }
             let ended = !self.read();
             assert!(!ended, "`{text}` was not printed before the end:\n{}", self.transcript());

@@ -5,6 +5,7 @@
 //! # shells: bash zsh            (without it: bash zsh fish)
 //! # vault: fixture              (without it: an empty home)
 //! # askpass: some passphrase
+//! # hook: yes                   (the hook is loaded, and called as before each prompt)
 //! # skip: gh12 why              (fails once it passes)
 //! -- p/.mima.yaml --
 //! env: { HELLO: world }
@@ -146,6 +147,16 @@ impl Scenario {
     /// Returns the shells it is for.
     pub(crate) fn shells(&self) -> Vec<&str> {
         self.header("shells").map_or(SHELLS.to_vec(), |names| names.split_whitespace().collect())
+    }
+
+    /// Returns how often the hook is to be loaded, for each time that the session is played: a
+    /// startup file that is read twice must not make a difference.
+    pub(crate) fn hooks(&self) -> &'static [usize] {
+        match self.header("hook") {
+            Some("yes") => &[1, 2],
+            None => &[0],
+            Some(other) => panic!("the hook is there or not: {other}"),
+        }
     }
 
     /// Returns the positions of the steps that a shell takes.

@@ -17,11 +17,16 @@ pub(crate) struct Session {
     pub(crate) output: Output,
 }
 
-/// Runs a scenario's session in a shell.
-pub(crate) fn run(scenario: &Scenario, shell: &str, program: &Path, world: &World) -> Session {
+/// Runs a scenario's session in a shell, in which the hook is loaded `hooks` times.
+pub(crate) fn run(
+    scenario: &Scenario,
+    (shell, hooks): (&str, usize),
+    program: &Path,
+    world: &World,
+) -> Session {
     let nonce = format!("__scenario_{}", world.canary().trim_start_matches("CANARY-"));
     let steps = scenario.steps_for(shell);
-    let mut script = prelude(shell, &nonce);
+    let mut script = prelude(shell, hooks, &nonce);
     for step in steps.iter().map(|&at| &scenario.steps[at]) {
         script.push_str(&step.command);
         script.push_str("\n__scenario_mark\n");
@@ -29,27 +34,45 @@ pub(crate) fn run(scenario: &Scenario, shell: &str, program: &Path, world: &Worl
     // Beside the home directory, so that the session does not see it.
     let path = world.root().join(format!("session.{shell}"));
     std::fs::write(&path, script).unwrap();
-    let flags: &[&str] = match shell {
-        "bash" => &["--noprofile", "--norc"],
-        "zsh" => &["-f"],
-        _ => &["--no-config"],
-    };
-    let output = world.command(program).args(flags).arg(&path).run();
+    let output = world.command(program).args(bare(shell)).arg(&path).run();
     let outcomes = split(&output, &nonce, world.root());
     Session { outcomes, output }
 }
 
-/// Returns what comes before the session: a function that marks the end of a command with its
-/// status. Each command finds a status of 0: fish's `set` would pass an older one on.
-fn prelude(shell: &str, nonce: &str) -> String {
-    let print = format!("builtin printf '\\n%s %s\\n' {nonce}");
-    if shell == "fish" {
-        format!(
-            "function __scenario_mark\n  set -l s $status\n  {print} $s\n  {print} $s >&2\nend\n"
-        )
-    } else {
-        format!("__scenario_mark() {{\n  local s=$?\n  {print} $s\n  {print} $s >&2\n}}\n")
+/// The flags that keep a shell from reading anybody's startup files.
+pub(crate) fn bare(shell: &str) -> &'static [&'static str] {
+    match shell {
+        "bash" => &["--noprofile", "--norc"],
+        "zsh" => &["-f"],
+        _ => &["--no-config"],
     }
+}
+
+/// Returns the command that loads the hook, and the one that an interactive shell would call
+/// before each prompt.
+pub(crate) fn hook(shell: &str) -> (&'static str, &'static str) {
+    match shell {
+        "bash" => ("eval \"$(mima hook bash)\"", "__mima_prompt"),
+        "zsh" => ("eval \"$(mima hook zsh)\"", "__mima_precmd"),
+        _ => ("mima hook fish | source", "__mima_prompt"),
+    }
+}
+
+/// Returns what comes before the session: the hook and the first prompt, if there is one; and
+/// a function that marks the end of a command with its status, after the hook's prompt function.
+/// Each command finds a status of 0: fish's `set` would pass an older one on.
+fn prelude(shell: &str, hooks: usize, nonce: &str) -> String {
+    let print = format!("builtin printf '\\n%s %s\\n' {nonce}");
+    let (load, prompt) = hook(shell);
+    let prompt = if hooks == 0 { "" } else { prompt };
+    let loads = format!("{load}\n").repeat(hooks);
+    let mark = if shell == "fish" {
+        format!("  set -l s $status\n  {prompt}\n  {print} $s\n  {print} $s >&2\nend\n")
+    } else {
+        format!("  local s=$?\n  {prompt}\n  {print} $s\n  {print} $s >&2\n}}\n")
+    };
+    let open = if shell == "fish" { "" } else { " {" };
+    format!("{loads}{prompt}\nfunction __scenario_mark{open}\n{mark}")
 }
 
 /// Cuts both outputs at the marks.

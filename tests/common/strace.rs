@@ -169,7 +169,7 @@ fn read_log(path: &Path) -> String {
 }
 
 /// Finds strace, if it may trace here: containers forbid it at times.
-fn usable(world: &World) -> Option<PathBuf> {
+pub(crate) fn usable(world: &World) -> Option<PathBuf> {
     let strace = require("strace")?;
     let probe = world.command(&strace).args(["-o", "/dev/null", "true"]);
     if probe.timeout(Duration::from_secs(10)).run().status.success() {

@@ -1,5 +1,6 @@
 #!/bin/sh
-# Installs the programs that the tests run mima with, if they are missing.
+# Installs the programs that the tests run mima with, if they are missing; and those that are
+# named: `install.sh direnv` for what the benchmark compares with.
 set -eu
 missing=
 need() { # need PROGRAM PACKAGE
@@ -9,6 +10,10 @@ need bash bash
 need zsh zsh
 need fish fish
 need age age
+need direnv direnv
+need zoxide zoxide
+need shellcheck shellcheck
+need shfmt shfmt
 if [ "$(uname)" = Linux ]; then
   need dash dash
   need strace strace
@@ -18,6 +23,9 @@ if [ "$(uname)" = Linux ]; then
   need gnome-keyring-daemon gnome-keyring
   need secret-tool libsecret-tools
 fi
+for program; do
+  need "$program" "$program"
+done
 [ -n "$missing" ] || exit 0
 if command -v apt-get >/dev/null 2>&1; then
   sudo=

@@ -83,6 +83,7 @@ fn rows(file: &ProjectFile) -> Vec<(&'static str, String)> {
     );
     list("dotenv_allow", file.dotenv_allow.iter().map(|name| name.value.as_str()).collect());
     list("flake", file.use_flake.iter().map(|flake| flake.value.as_str()).collect());
+    list("layout", file.layout.iter().map(|layout| layout.value.name()).collect());
     list("watches", file.watch_file.iter().map(|f| f.value.as_str()).collect());
     list("requires", file.env_vars_required.iter().map(|name| name.value.as_str()).collect());
     if file.source_up() {

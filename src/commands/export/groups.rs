@@ -69,54 +69,56 @@ pub(super) fn offered(mima: &Mima, look: &Look) -> Result<Offered> {
 }
 
 /// What has become of the groups that are to be exported.
-pub(super) enum Exported {
-    /// Here are the values.
-    Open(Vec<(VarName, Secret)>),
-    /// They are not to be had now; and why, unless the user knows.
-    Locked(Option<Failure>),
-}
-
-impl Exported {
-    /// What tells the two apart in the key of the outcome.
-    pub(super) fn suffix(&self) -> &'static str {
-        match self {
-            Self::Open(_) => "-open",
-            Self::Locked(_) => "-locked",
-        }
-    }
+pub(super) struct Exported {
+    /// The values, if they are to be had.
+    pub secrets: Vec<(VarName, Secret)>,
+    /// Why they are not, unless the user knows.
+    pub notice: Option<Failure>,
+    /// What tells it from other outcomes, as a part of the key.
+    pub suffix: String,
 }
 
 /// Gets the secrets of the groups that are to be exported; `None` if there are none. A person
-/// is asked only right after having typed something, and only once: `key` is that of what is
-/// being loaded, and what the shell was told last tells what came of it.
+/// is asked only right after having typed something, and only once for the same secrets of a
+/// project, however often its files change: what the shell was told last tells what came of it.
 pub(super) fn export(
     mima: &Mima,
     args: &Export,
+    look: &Look,
     offered: &Offered,
     before: &Before,
     plan: &Plan,
-    key: &str,
 ) -> Option<Exported> {
     if offered.exported.is_empty() {
         return None;
     }
-    let known = before.state().key.strip_prefix(key).filter(|_| !args.reload);
-    let read = || {
-        let wanted = Wanted::of(offered.exported.clone(), &offered.known)?;
-        match known {
-            // This shell, or the one it was started from, has them already.
-            Some("-open") => Ok(Exported::Open(held(&wanted, before))),
-            Some("-locked") => Ok(Exported::Locked(None)),
-            _ if args.typed => read(mima, &wanted, before, plan).map(Exported::Open),
-            _ => Ok(Exported::Locked(Some(Failure::new(
-                Kind::Locked,
-                format!("the secrets of {} are not exported: mima reload", wanted.groups()),
-            )))),
-        }
+    let locked = |suffix, notice| Exported { secrets: Vec::new(), notice, suffix };
+    let reloadable = |failure: Failure| Some(failure.hint("to be asked again: mima reload"));
+    let wanted = match Wanted::of(offered.exported.clone(), &offered.known) {
+        Ok(wanted) => wanted,
+        Err(failure) => return Some(locked("-locked".to_owned(), reloadable(failure))),
     };
-    Some(read().unwrap_or_else(|failure| {
-        Exported::Locked(Some(failure.hint("to be asked again: mima reload")))
-    }))
+    let digest = wanted.digest();
+    let (open_key, locked_key) = (format!("-open-{digest}"), format!("-locked-{digest}"));
+    let state = before.state();
+    let was = |suffix: &str| {
+        !args.reload && look.dir() == Some(&state.dir) && state.key.ends_with(suffix)
+    };
+    if was(&open_key) {
+        // This shell, or the one it was started from, has them already.
+        return Some(Exported { secrets: held(&wanted, before), notice: None, suffix: open_key });
+    }
+    if was(&locked_key) {
+        return Some(locked(locked_key, None));
+    }
+    if !args.typed {
+        let what = format!("the secrets of {} are not exported: mima reload", wanted.groups());
+        return Some(locked(locked_key, Some(Failure::new(Kind::Locked, what))));
+    }
+    Some(match read(mima, &wanted, before, plan) {
+        Ok(secrets) => Exported { secrets, notice: None, suffix: open_key },
+        Err(failure) => locked(locked_key, reloadable(failure)),
+    })
 }
 
 /// Returns the values that a shell has already; those that the user has changed stay so.

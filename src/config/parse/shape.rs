@@ -17,9 +17,13 @@ impl Node {
         }
     }
 
-    /// Reads a single value as it is written.
+    /// Reads a single value as it is written. YAML can write a NUL; nothing else can take one.
     pub fn string(&self) -> Result<String, Fault> {
-        self.scalar().map(str::to_owned)
+        let text = self.scalar()?;
+        if text.contains('\0') {
+            return Err(self.fault("a NUL cannot be in this"));
+        }
+        Ok(text.to_owned())
     }
 
     /// Reads one value by a rule, and keeps its place.
