@@ -13,7 +13,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 Environment:
   MIMA_HOME     keep everything in this directory (yours, mode 0700)
   MIMA_ASKPASS  a program that prints the passphrase, instead of asking on the terminal
-  MIMA_STORE    where values lie: vault, keychain, secret-service or env
+  MIMA_STORE    where values lie: vault, env, keychain (macOS) or secret-service (Linux)
   NO_COLOR      no color
 
 Exit status:

@@ -76,6 +76,11 @@ impl Paths {
         self.data.join("keyring.names")
     }
 
+    /// What mima knows of the secrets in the keychain.
+    pub fn keychain_index(&self) -> PathBuf {
+        self.data.join("keychain.index")
+    }
+
     /// The records of what was approved.
     pub fn trust(&self) -> PathBuf {
         self.data.join("trust")

@@ -9,10 +9,12 @@ use mima::paths::Paths;
 use mima::prompt::{Prompter, Reason};
 use mima::secret::Secret;
 use mima::store::env::Env;
+use mima::store::keychain::Keychain;
 use mima::store::vault::Vault;
 use mima::store::{Existing, LARGEST_VALUE, Store};
 
 use crate::common::SPAWNING;
+use crate::common::fake_keychain::{Build, Mac};
 use crate::common::world::World;
 
 /// Opens one and the same store anew: another process, as it were.
@@ -30,6 +32,24 @@ fn the_vault_keeps_the_contract() {
         let askpass = world.bin().join("askpass");
         Box::new(move || Box::new(Vault::new(&paths(), Prompter::with_askpass(askpass.clone()))))
     });
+}
+
+#[test]
+fn the_keychain_keeps_the_contract_in_every_tier() {
+    for tier in [Mac::entitled, Mac::signed, Mac::ad_hoc] {
+        let world = World::new();
+        let mac = Mac::default();
+        keep(&|| {
+            mac.erase();
+            std::fs::remove_dir_all(world.data()).unwrap_or_default();
+            let (build, data): (Build, _) = (tier(&mac), world.data());
+            Box::new(move || {
+                // Nothing but the fake is ever asked.
+                let prompter = Prompter::with_askpass("/nonexistent".into());
+                Box::new(Keychain::new(build.clone(), &Paths::in_dir(data.clone()), prompter))
+            })
+        });
+    }
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use crate::common::command::Cmd;
 use crate::common::strace::{Attempt, FILE_CALLS, Line, errno_points, kill_points, trace};
 use crate::common::world::World;
-use crate::common::{leaks::files_below, require};
+use crate::common::{leaks::files_below, require, spawn};
 
 /// A verb that changes something, and the states it may leave when it is cut short.
 struct Change {
@@ -259,7 +259,7 @@ fn t_e5_a_writer_that_hangs_is_named_after_five_seconds() {
     let holder = command(&world, &["secret", "add", "--raw", "held"], "x")
         .under(&[&wrapper[..], &inject].concat());
     let mut command_of_holder = holder.std();
-    let mut child = command_of_holder.stdin(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let mut child = spawn(command_of_holder.stdin(Stdio::null()).stderr(Stdio::null()));
     let lock = world.data().join("lock");
     let start = Instant::now();
     let pid = loop {

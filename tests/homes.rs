@@ -3,7 +3,7 @@
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
 use crate::common::leaks::files_below;
-use crate::common::world::World;
+use crate::common::world::{World, copy_executable, mima};
 use crate::common::{is_root, require};
 
 #[test]
@@ -131,7 +131,7 @@ fn a_read_only_home_is_a_clear_error() {
     }
     std::fs::set_permissions(world.home(), PermissionsExt::from_mode(0o500)).unwrap();
     let binary = world.root().join("mima-binary");
-    std::fs::copy(crate::common::world::mima(), &binary).unwrap();
+    copy_executable(mima(), &binary);
     let as_user = |args: &[&str]| {
         let cmd = world.command(&binary).args(args).stdin("x");
         let setpriv = setpriv.to_str().unwrap();

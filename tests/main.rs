@@ -38,6 +38,7 @@ mod hook_processes;
 mod hook_sessions;
 mod hostile;
 mod hostile_yaml;
+mod keychain;
 mod layers;
 mod leaks;
 mod limits;

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use mima::shell::quote;
 
 use crate::common::random::Random;
-use crate::common::require;
+use crate::common::{require, spawn};
 
 /// How many random values each shell reads back.
 const VALUES: usize = 100_000;
@@ -25,15 +25,10 @@ fn round_trip(shell: &str, args: &[&str], quote: fn(&[u8]) -> Vec<u8>) {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("script");
     std::fs::File::create(&file).unwrap().write_all(&script).unwrap();
-    let output = Command::new(program)
-        .args(args)
-        .arg(&file)
-        .env_clear()
-        .env("HOME", dir.path())
-        .env("LANG", "C.UTF-8")
-        .stdin(Stdio::null())
-        .output()
-        .unwrap();
+    let mut command = Command::new(program);
+    command.args(args).arg(&file).env_clear().env("HOME", dir.path()).env("LANG", "C.UTF-8");
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let output = spawn(&mut command).wait_with_output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
     let mut got = output.stdout.split(|byte| *byte == 0);

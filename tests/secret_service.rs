@@ -58,14 +58,21 @@ fn the_verbs_work_as_with_the_vault() {
 }
 
 #[test]
-fn who_can_read_an_open_keyring_is_said_once() {
+fn who_can_read_an_open_keyring_is_said_once_and_by_status() {
+    const WHAT: &str = "every program of your session can read the keyring while it is open, \
+                        `secret-tool lookup application mima name NAME` for one";
     let Some(desktop) = Desktop::new() else { return };
     let said =
         |name: &str| desktop.world.mima(&["secret", "add", name]).stdin("x").run().ok().err();
     let first = said("a");
-    assert!(first.contains("every program of your session can read"), "{first}");
-    assert!(first.contains("secret-tool lookup application mima"), "{first}");
+    assert!(first.contains(&format!("mima: secret-service: {WHAT}")), "{first}");
     assert!(!said("b").contains("every program"));
+    let status = |args: &[&str]| desktop.world.mima(args).run().ok().quiet().out();
+    let shown = status(&["status"]);
+    assert!(shown.contains(&format!("store: secret-service: {WHAT}\n")), "{shown}");
+    let json: serde_json::Value = serde_json::from_str(&status(&["status", "--json"])).unwrap();
+    assert_eq!(json["protection"], format!("secret-service: {WHAT}"));
+    assert_eq!(json["protected_otherwise"], serde_json::json!([]));
 }
 
 #[test]

@@ -5,8 +5,8 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 use crate::common::pty::Pty;
-use crate::common::world::{World, mima};
-use crate::common::{SPAWNING, require};
+use crate::common::require;
+use crate::common::world::{World, copy_executable, mima};
 
 /// A world with the plugin on its `PATH`, and a log of what the plugin was used for.
 fn world() -> World {
@@ -129,10 +129,7 @@ fn only_the_plugin_that_was_chosen_is_started() {
     let world = world();
     let own = world.bin().join("age-plugin-mimatest");
     std::fs::remove_file(&own).unwrap();
-    {
-        let _writing = SPAWNING.write().unwrap();
-        std::fs::copy(plugin(), &own).unwrap();
-    }
+    copy_executable(&plugin(), &own);
     init(&world);
     world.mima(&["secret", "add", "x"]).stdin("v").run().ok();
     // Another one in front on PATH is not looked at.

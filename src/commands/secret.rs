@@ -67,7 +67,14 @@ pub(super) fn store(
     if value.is_empty() {
         term::note(&format!("the value of {name} is empty"));
     }
-    mima.store_to_write(&reason)?.put(name, &value, existing).map_err(hint_at_force)
+    let store = mima.store_to_write(&reason)?;
+    let protection = store.protection()?;
+    store.put(name, &value, existing).map_err(hint_at_force)?;
+    if let Some(news) = protection.filter(|protection| protection.is_news) {
+        term::note(&news.what);
+        news.remedy.iter().for_each(|remedy| term::hint(remedy));
+    }
+    Ok(())
 }
 
 fn may_replace(mima: &Mima, name: &SecretName) -> Result<Existing> {

@@ -22,14 +22,20 @@ pub(super) fn run(mima: &Mima, args: &Json) -> Result<()> {
         .iter()
         .flat_map(|layer| layer.file.groups.iter().map(|(name, _)| name.to_string()))
         .collect();
+    // What else there is to tell is told, whatever is wrong with the store.
+    let store = mima.store().and_then(|store| store.protection());
+    let protection = store.as_ref().ok().and_then(Option::as_ref);
     if args.json {
         let file = look.nearest.as_ref().map(|(path, _)| path.to_string_lossy());
-        let problems: Vec<_> = look.notices.iter().map(ToString::to_string).collect();
+        let problems = look.notices.iter().chain(store.as_ref().err());
+        let problems: Vec<_> = problems.map(ToString::to_string).collect();
         return term::print_json(&serde_json::json!({
             "file": file,
             "verdict": look.nearest.as_ref().map(|(_, verdict)| verdict.word()),
             "groups": groups,
             "problems": problems,
+            "protection": protection.map(|protection| &protection.what),
+            "protected_otherwise": protection.map(|protection| &protection.others),
             "loaded": loaded.map(|dir| dir.to_string_lossy()),
             "variables": set,
         }));
@@ -53,7 +59,11 @@ pub(super) fn run(mima: &Mima, args: &Json) -> Result<()> {
     if !set.is_empty() {
         lines.push(format!("variables: {}", set.join(", ")));
     }
+    if let Some(protection) = protection {
+        lines.push(format!("store: {}", protection.what));
+        lines.extend(protection.others.iter().map(|other| format!("  but {other}")));
+    }
     term::print_lines(lines)?;
-    look.notices.iter().for_each(term::report);
+    look.notices.iter().chain(store.as_ref().err()).for_each(term::report);
     Ok(())
 }

@@ -13,7 +13,16 @@ const NOT_YET: &[&str] = &["confirm", "session"];
 /// What a file can never do, however the key is called.
 pub(super) const NEVER: &[&str] = &["allow", "allowed", "trust", "trusted"];
 /// The stores that mima knows of, whether this build has them or not.
-const STORES: &[&str] = &["vault", "keychain", "secret-service", "env"];
+const KNOWN: &[&str] = &["vault", "keychain", "secret-service", "env"];
+/// Those that this build has.
+const STORES: &[(&str, StoreKind)] = &[
+    ("vault", StoreKind::Vault),
+    #[cfg(target_os = "macos")]
+    ("keychain", StoreKind::Keychain),
+    #[cfg(all(target_os = "linux", feature = "secret-service"))]
+    ("secret-service", StoreKind::SecretService),
+    ("env", StoreKind::Env),
+];
 
 /// The user file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -28,8 +37,12 @@ pub struct UserFile {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum StoreKind {
     /// The embedded one, in the age format.
-    #[default]
+    #[cfg_attr(not(target_os = "macos"), default)]
     Vault,
+    /// The one of macOS.
+    #[cfg(target_os = "macos")]
+    #[default]
+    Keychain,
     /// The desktop's keyring.
     #[cfg(all(target_os = "linux", feature = "secret-service"))]
     SecretService,
@@ -41,23 +54,17 @@ impl StoreKind {
     /// Finds the store that is called `name`. Else it returns what is wrong, and what to do;
     /// neither repeats `name`, which may be anything.
     pub fn named(name: &str) -> Result<Self, (String, String)> {
-        match name {
-            "vault" => Ok(Self::Vault),
-            #[cfg(all(target_os = "linux", feature = "secret-service"))]
-            "secret-service" => Ok(Self::SecretService),
-            "env" => Ok(Self::Env),
-            known if STORES.contains(&known) => Err((
-                format!("this build has no `{known}` store"),
-                "the store `vault` is in every build".to_owned(),
-            )),
-            other => Err((
-                "this is no store of mima".to_owned(),
-                match names::nearest(other, STORES.iter().copied()) {
-                    Some(near) => format!("did you mean `{near}`?"),
-                    None => format!("there are {}", STORES.join(", ")),
-                },
-            )),
+        if let Some((_, kind)) = STORES.iter().find(|(own, _)| *own == name) {
+            return Ok(*kind);
         }
+        let own: Vec<_> = STORES.iter().map(|(own, _)| *own).collect();
+        let there_are = format!("there are {}", own.join(", "));
+        if let Some(known) = KNOWN.iter().find(|known| **known == name) {
+            return Err((format!("this build has no `{known}` store"), there_are));
+        }
+        let near = names::nearest(name, own.iter().copied());
+        let hint = near.map_or(there_are, |near| format!("did you mean `{near}`?"));
+        Err(("this is no store of mima".to_owned(), hint))
     }
 }
 
@@ -106,25 +113,50 @@ mod tests {
 
     #[test]
     fn an_empty_file_is_the_default() {
-        for text in ["", "\u{feff}", "# nothing\n", "---\n", "{}", "groups: {}", "store: vault"] {
+        let default = if cfg!(target_os = "macos") { "store: keychain" } else { "store: vault" };
+        for text in ["", "\u{feff}", "# nothing\n", "---\n", "{}", "groups: {}", default] {
             assert_eq!(parse::<UserFile>(text.as_bytes(), "f").unwrap(), UserFile::default());
+        }
+    }
+
+    #[test]
+    fn a_build_has_the_stores_of_its_system() {
+        for (name, here) in [
+            ("vault", true),
+            ("keychain", cfg!(target_os = "macos")),
+            ("secret-service", cfg!(all(target_os = "linux", feature = "secret-service"))),
+            ("env", true),
+        ] {
+            assert!(KNOWN.contains(&name));
+            assert_eq!(StoreKind::named(name).is_ok(), here, "{name}");
+            let text = format!("store: {name}");
+            assert_eq!(parse::<UserFile>(text.as_bytes(), "f").is_ok(), here, "{name}");
+            if !here {
+                let (what, hint) = StoreKind::named(name).unwrap_err();
+                assert_eq!(what, format!("this build has no `{name}` store"));
+                assert_eq!(hint, StoreKind::named("hunter2").unwrap_err().1);
+            }
+        }
+    }
+
+    #[test]
+    fn no_store_is_named_that_this_build_does_not_have() {
+        let (_, hint) = StoreKind::named("hunter2").unwrap_err();
+        let named: Vec<_> = hint.strip_prefix("there are ").unwrap().split(", ").collect();
+        let here = KNOWN.iter().copied().filter(|name| StoreKind::named(name).is_ok());
+        assert_eq!(named, here.collect::<Vec<_>>());
+        for known in KNOWN {
+            let (what, hint) = StoreKind::named(&format!("{known}x")).unwrap_err();
+            assert_eq!(what, "this is no store of mima");
+            let near = format!("did you mean `{known}`?");
+            assert_eq!(hint == near, named.contains(known), "{hint}");
         }
     }
 
     #[test]
     fn settings_that_mima_cannot_keep_are_refused() {
         for (text, want) in [
-            (
-                "store: keychain",
-                "f:1:8: store: this build has no `keychain` store\n\
-                 hint: the store `vault` is in every build",
-            ),
             ("store: valut", "f:1:8: store: this is no store of mima\nhint: did you mean `vault`?"),
-            (
-                "store: hunter2",
-                "f:1:8: store: this is no store of mima\n\
-                 hint: there are vault, keychain, secret-service, env",
-            ),
             (
                 "session: {idle: 10m}",
                 "f:1:1: session: this version of mima does not know this setting yet\n\

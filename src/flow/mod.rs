@@ -31,6 +31,8 @@ use crate::paths::Paths;
 use crate::prompt::{Prompter, Reason};
 use crate::store::Store;
 use crate::store::env::{self, Env};
+#[cfg(target_os = "macos")]
+use crate::store::keychain;
 #[cfg(all(target_os = "linux", feature = "secret-service"))]
 use crate::store::secret_service::SecretService;
 use crate::store::vault::{Vault, Wrap};
@@ -90,6 +92,8 @@ impl Mima {
     pub fn store(&self) -> Result<Box<dyn Store>> {
         Ok(match self.store_kind()? {
             StoreKind::Vault => Box::new(self.vault()),
+            #[cfg(target_os = "macos")]
+            StoreKind::Keychain => keychain::open(&self.paths, self.prompter.clone()),
             #[cfg(all(target_os = "linux", feature = "secret-service"))]
             StoreKind::SecretService => {
                 Box::new(SecretService::new(&self.paths, self.prompter.clone()))

@@ -41,7 +41,7 @@ impl Reason {
     }
 
     /// Renders the chain of processes that leads to the question, mima's own verb last.
-    fn headline(&self) -> String {
+    pub fn headline(&self) -> String {
         let mut chain = sys::ancestors::names();
         if chain.len() > CHAIN {
             let middle = chain.len() - CHAIN + 1;
@@ -80,6 +80,11 @@ impl Prompter {
     /// Asks the program at `askpass`, and never on the terminal.
     pub fn with_askpass(askpass: PathBuf) -> Self {
         Self { askpass: Some(askpass), asking: Asking::Allowed }
+    }
+
+    /// Fails if nobody may be asked. For what another program asks.
+    pub fn check_allowed(&self) -> Result<()> {
+        if self.asking == Asking::Forbidden { Err(nobody_may_be_asked()) } else { Ok(()) }
     }
 
     /// Asks for the passphrase that opens something, once. `label` names it: `Passphrase of
@@ -157,18 +162,14 @@ impl Prompter {
     /// Says who asks and what for, before another program asks, which does not tell. `state`
     /// says which program, and why: `the keyring is locked`. Fails if nobody may be asked.
     pub fn announce(&self, state: &str, reason: &Reason) -> Result<()> {
-        self.check_may_ask()?;
+        self.check_allowed()?;
         term::note(&format!("{state}, and asks: {}", reason.headline()));
         Ok(())
     }
 
-    fn check_may_ask(&self) -> Result<()> {
-        if self.asking == Asking::Forbidden { Err(nobody_may_be_asked()) } else { Ok(()) }
-    }
-
     /// Asks yes or no on the terminal; anything but yes is no.
     pub fn confirm(&self, question: &str) -> Result<bool> {
-        self.check_may_ask()?;
+        self.check_allowed()?;
         let answer = self.terminal()?.ask_shown(&format!("{question} [y/N] "))?;
         Ok(matches!(answer.expose().to_ascii_lowercase().as_slice(), b"y" | b"yes"))
     }
@@ -187,7 +188,7 @@ impl Prompter {
 
     /// Returns the askpass program, or fails if nobody may be asked at all.
     fn askpass(&self) -> Result<Option<&Path>> {
-        self.check_may_ask()?;
+        self.check_allowed()?;
         match &self.askpass {
             Some(program) if !program.is_absolute() => Err(Failure::failed(format!(
                 "{ASKPASS} is `{}`, which is no absolute path",

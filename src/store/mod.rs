@@ -5,6 +5,7 @@
 //! [`Store::unlock`], and never again.
 
 pub mod env;
+pub mod keychain;
 #[cfg(all(target_os = "linux", feature = "secret-service"))]
 pub mod secret_service;
 pub mod vault;
@@ -38,7 +39,7 @@ pub fn check_case(name: &SecretName, names: &[SecretName]) -> Result<()> {
     }
 }
 
-/// Refuses a value that is too large to store.
+/// Refuses a value that is too large for any store.
 pub fn check_size(name: &SecretName, value: &Secret) -> Result<()> {
     if u64::try_from(value.len()).is_ok_and(|len| len <= LARGEST_VALUE) {
         return Ok(());
@@ -63,6 +64,19 @@ pub fn exists(name: &SecretName) -> Failure {
     Failure::new(Kind::Exists, format!("there is a secret `{name}` already, and it stays as it is"))
 }
 
+/// What a store does for the values in it, where that is not the same everywhere.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Protection {
+    /// What becomes of a value that is stored now.
+    pub what: String,
+    /// How to get a better protection, if there is one.
+    pub remedy: Option<String>,
+    /// Which secrets are not protected like that, one line for each other way.
+    pub others: Vec<String>,
+    /// Whether nothing is stored like that so far: then it is said when something is.
+    pub is_news: bool,
+}
+
 /// A place that keeps secrets by name.
 ///
 /// Where another program keeps them, and that one is locked, it may ask by itself before it
@@ -78,6 +92,12 @@ pub trait Store {
     /// Removes a secret. Fails with [`crate::error::Kind::NotFound`] if there is none.
     /// Never asks for presence.
     fn remove(&self, name: &SecretName) -> Result<()>;
+
+    /// Says how values are protected, for those who are to know. `None` if that is plain from
+    /// the store's name. Never asks for presence.
+    fn protection(&self) -> Result<Option<Protection>> {
+        Ok(None)
+    }
 
     /// Asks for presence, once, for `reason`.
     fn unlock(&self, reason: &Reason) -> Result<Box<dyn Unlocked + '_>>;

@@ -4,6 +4,8 @@
 
 pub mod ancestors;
 pub mod exec;
+#[cfg(target_os = "macos")]
+pub mod keychain;
 pub mod process;
 pub mod signals;
 pub mod startup;

@@ -37,7 +37,8 @@ pub(crate) fn measure(report: &mut Report, scratch: &Path, mima: &Path, hello: &
             assert!(command.status().unwrap().success());
         };
         let (ours, bare) = in_turns(ROUNDS, || run(mima, args), || run(hello, &[]));
-        rows.push((format!("`mima {}` / a hello world", args.join(" ")), ours, bare));
+        let what = args.join(" ").replace("--", "its ");
+        rows.push((format!("mima, {what} / a hello world"), ours, bare));
     }
     report.table(&["beside a bare program", "ratio"]);
     for (what, ours, bare) in rows {

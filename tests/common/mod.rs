@@ -5,6 +5,7 @@
 pub(crate) mod command;
 #[cfg(all(target_os = "linux", feature = "secret-service"))]
 pub(crate) mod desktop;
+pub(crate) mod fake_keychain;
 pub(crate) mod hooked;
 pub(crate) mod leaks;
 pub(crate) mod project;

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::command::Cmd;
 use super::leaks::files_below;
-use super::world::World;
+use super::world::{World, copy_executable};
 use super::{is_root, require};
 
 /// Who that is.
@@ -26,7 +26,7 @@ impl User {
         }
         let world = World::new();
         // The one that is tested may stand where only root can go.
-        std::fs::copy(super::world::mima(), world.root().join("mima-binary")).unwrap();
+        copy_executable(super::world::mima(), &world.root().join("mima-binary"));
         for path in files_below(world.root()).into_iter().chain([world.root().to_owned()]) {
             std::os::unix::fs::lchown(&path, Some(USER), Some(USER)).unwrap();
         }

@@ -150,6 +150,10 @@ impl World {
             .env("LANG", "C.UTF-8")
             .env("USER", "tester")
             .env("SHELL", "/bin/sh");
+        if cfg!(target_os = "macos") {
+            // The default there is the developer's own keychain.
+            cmd = cmd.env("MIMA_STORE", "vault");
+        }
         if self.has_askpass {
             cmd = cmd.env("MIMA_ASKPASS", self.bin().join("askpass"));
         }
@@ -249,6 +253,12 @@ pub(crate) fn write_executable(path: &Path, content: &str) {
     let _writing = SPAWNING.write().unwrap_or_else(PoisonError::into_inner);
     std::fs::write(path, content).unwrap();
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+/// Copies a program.
+pub(crate) fn copy_executable(from: &Path, to: &Path) {
+    let _writing = SPAWNING.write().unwrap_or_else(PoisonError::into_inner);
+    std::fs::copy(from, to).unwrap();
 }
 
 fn make_private_dir(path: &Path) {

@@ -19,7 +19,7 @@ use std::path::PathBuf;
 
 use secret_service::blocking::{Collection, Item};
 
-use super::{Existing, LARGEST_VALUE, Store, Unlocked};
+use super::{Existing, LARGEST_VALUE, Protection, Store, Unlocked};
 use crate::error::{Failure, Kind, Result};
 use crate::names::SecretName;
 use crate::paths::Paths;
@@ -144,8 +144,7 @@ impl SecretService {
         Ok(text.lines().filter_map(|line| SecretName::parse(line).ok()).collect())
     }
 
-    /// Writes down the names that are known. The first time it says what every user of this
-    /// store should know. The caller holds the lock.
+    /// Writes down the names that are known. The caller holds the lock.
     fn remember(&self, names: impl IntoIterator<Item = SecretName>) -> Result<()> {
         let mut text = String::new();
         for name in names.into_iter().collect::<BTreeSet<_>>() {
@@ -156,14 +155,7 @@ impl SecretService {
         if before.as_deref() == Some(text.as_bytes()) {
             return Ok(());
         }
-        fs::write_atomic(&self.known, text.as_bytes())?;
-        if before.is_none() {
-            term::note(
-                "every program of your session can read the keyring while it is open, \
-                 `secret-tool lookup application mima name NAME` for one",
-            );
-        }
-        Ok(())
+        fs::write_atomic(&self.known, text.as_bytes())
     }
 }
 
@@ -277,6 +269,18 @@ impl Store for SecretService {
         self.remember(names.iter().cloned())?;
         // Another mima was quicker, or what was known was no longer true.
         if there.is_empty() { Err(super::no_such_secret(name, &names)) } else { Ok(()) }
+    }
+
+    /// Does without the service: whoever asks for this may not need it.
+    fn protection(&self) -> Result<Option<Protection>> {
+        Ok(Some(Protection {
+            what: "secret-service: every program of your session can read the keyring while it \
+                   is open, `secret-tool lookup application mima name NAME` for one"
+                .to_owned(),
+            remedy: None,
+            others: Vec::new(),
+            is_news: self.known()?.is_empty(),
+        }))
     }
 
     fn unlock(&self, reason: &Reason) -> Result<Box<dyn Unlocked + '_>> {
