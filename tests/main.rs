@@ -38,6 +38,8 @@ mod hook_processes;
 mod hook_sessions;
 mod hostile;
 mod hostile_yaml;
+mod install;
+mod install_failures;
 mod keychain;
 mod layers;
 mod leaks;

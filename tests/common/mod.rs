@@ -8,6 +8,7 @@ pub(crate) mod desktop;
 pub(crate) mod fake_keychain;
 pub(crate) mod hooked;
 pub(crate) mod leaks;
+pub(crate) mod mac;
 pub(crate) mod project;
 pub(crate) mod pty;
 pub(crate) mod random;
