@@ -14,8 +14,9 @@ else
 INSTALL_PROGRAM = install -d '$(PREFIX)/bin' && install -m 755 target/release/mima '$(PREFIX)/bin/mima'
 UNINSTALL_PROGRAM = rm -f '$(PREFIX)/bin/mima'
 endif
-# How many crates mima may pull in, on all systems together.
-DEPS_CAP := 175
+# How many crates mima may pull in, on all systems together: 164, 9 for the keychain of macOS,
+# and 72 that speak D-Bus on Linux. `--no-default-features` leaves those out.
+DEPS_CAP := 247
 # Crates that compile C, or that mima must never need.
 DEPS_BANNED := cc cmake openssl-sys tokio async-std reqwest hyper
 

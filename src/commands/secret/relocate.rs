@@ -7,6 +7,7 @@ use crate::error::{Failure, Kind, Result};
 use crate::flow::{Arrival, Mima, Moving, Place, STORE, chosen_store};
 use crate::names::SecretName;
 use crate::prompt::Reason;
+use crate::store::env::read_only;
 use crate::store::{Existing, Store};
 use crate::term;
 
@@ -54,9 +55,11 @@ pub(super) fn run(mima: &Mima, args: &SecretMove) -> Result<()> {
 }
 
 fn target(name: &str) -> Result<StoreKind> {
-    StoreKind::named(name).ok_or_else(|| {
-        Failure::new(Kind::Usage, "--to names no store of this build").hint("--to vault")
-    })
+    match StoreKind::named(name) {
+        Ok(StoreKind::Env) => Err(read_only()),
+        Ok(kind) => Ok(kind),
+        Err((what, hint)) => Err(Failure::new(Kind::Usage, what).context("--to").hint(hint)),
+    }
 }
 
 /// Says what is left in the old store, and where mima will look from now on.

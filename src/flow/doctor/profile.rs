@@ -13,7 +13,7 @@ const LARGEST: u64 = 1 << 20;
 /// When to begin to say so, in days.
 const SOON: i64 = 30;
 const SECONDS_OF_A_DAY: u64 = 24 * 60 * 60;
-const RENEW: &str = "make install IDENTITY=… PROFILE=…, with a new profile";
+const RENEW: &str = "make install SIGNING_IDENTITY=… PROVISIONING_PROFILE=…, with a new profile";
 
 /// Looks at the profile of the bundle that `binary` is in, if it is in one.
 pub(super) fn check(binary: &Path) -> Option<Finding> {
