@@ -271,16 +271,15 @@ fn uninstall_takes_away_what_install_put_there_and_nothing_else() {
     assert!(mac.world.home().join(AGENT).exists());
     assert_eq!(mac.calls(true), [""; 0]);
 
-    mac.make("install", &[]).ok();
-    mac.world
-        .write(AGENT, format!("<string>{}</string>", mac.app("Contents/MacOS/mima").display()));
-    mac.make("uninstall", &[]).ok().quiet();
     let user = rustix::process::getuid().as_raw();
-    assert_eq!(
-        mac.calls(true),
-        [format!("launchctl bootout gui/{user}/io.github.klobucar.mima.agent")]
-    );
-    assert!(!mac.world.home().join(AGENT).exists());
+    let stop = format!("launchctl bootout gui/{user}/io.github.klobucar.mima.agent");
+    for program in [mac.app("Contents/MacOS/mima"), mac.prefix.join("bin/mima")] {
+        mac.make("install", &[]).ok();
+        mac.world.write(AGENT, format!("<string>{}</string>", program.display()));
+        mac.make("uninstall", &[]).ok().quiet();
+        assert_eq!(mac.calls(true), [stop.as_str()]);
+        assert!(!mac.world.home().join(AGENT).exists());
+    }
 
     // What others put in its place stays.
     mac.world.write("a prefix/lib/Mima.app/theirs", "");

@@ -247,7 +247,8 @@ fn what_is_not_mimas_is_not_replaced() {
     mac.world.write("a prefix/lib/Mima.app/Contents/theirs", "");
     fails(&mac, &[], &["lib/Mima.app is there, and is not mima"]);
     std::fs::remove_dir_all(mac.app("")).unwrap();
-    symlink("/tmp", mac.prefix.join("lib/Mima.app")).unwrap();
+    mac.world.write("elsewhere/Contents/MacOS/mima", "");
+    symlink(mac.world.home().join("elsewhere"), mac.prefix.join("lib/Mima.app")).unwrap();
     fails(&mac, &[], &["lib/Mima.app is there, and is not mima"]);
     // No place to be made: a file is in the way.
     std::fs::remove_file(mac.prefix.join("lib/Mima.app")).unwrap();

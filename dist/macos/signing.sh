@@ -86,8 +86,10 @@ match_app() {
   case ${profile_app} in
   *'*')
     bundle_id=${bundle_id:-${default_bundle_id}}
+    # Not in the pattern itself: bash then does not match an empty start.
+    start=${profile_app%?}
     case ${bundle_id} in
-    "${profile_app%\*}"*) ;;
+    "${start}"*) ;;
     *) bundle_id= ;;
     esac
     ;;
@@ -124,7 +126,11 @@ match_group() {
     case ${group} in
     "${own}") has_group=yes ;;
     *'*')
-      [ "${own#"${group%\*}"}" = "${own}" ] || has_group=yes
+      start=${group%?}
+      case ${own} in
+      "${start}"*) has_group=yes ;;
+      *) ;;
+      esac
       ;;
     *) ;;
     esac

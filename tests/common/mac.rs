@@ -99,6 +99,8 @@ impl Mac {
         std::fs::create_dir(world.root().join("mac")).unwrap();
         world.script("uname", "echo Darwin\n");
         world.script("sleep", "");
+        // There it is bash, which reads some patterns differently from dash.
+        world.script("sh", "exec bash --posix \"$@\"\n");
         for (name, body) in [
             ("security", SECURITY),
             ("codesign", CODESIGN),
