@@ -282,3 +282,100 @@ fn t_b4_what_the_shell_keeps_to_itself_stays_and_the_rest_is_loaded() {
         assert!(!world.home().join("ran").exists(), "{shell}: {keep}");
     }
 }
+
+#[test]
+fn verbose_bash_prints_no_value() {
+    if require("bash").is_none() {
+        return;
+    }
+    let world = world();
+    let mut hooked = Start::new(&world, "bash").env("MIMA_QUIET", "1").start();
+    hooked.run("set -v");
+    for line in ["cd p", "touch w", "cd ~", "eval \"$(cd p; mima export bash)\"", "cd p"] {
+        let said = hooked.run(line);
+        assert!(!said.contains(VALUE), "{line}: {said}");
+    }
+}
+
+#[test]
+fn lists_without_duplicates_are_no_reason_to_complain() {
+    if require("zsh").is_none() {
+        return;
+    }
+    let world = world();
+    let mut hooked = Start::new(&world, "zsh").env("MIMA_QUIET", "1").start();
+    hooked.run("typeset -U path PATH; path=(~/p/bin $path)");
+    assert_eq!(hooked.run("cd p"), "");
+    assert_eq!(hooked.run("echo ${#${(M)path:#*/p/bin}}"), "1\n");
+}
+
+#[test]
+fn a_value_does_not_make_a_path_of_its_variable() {
+    if require("fish").is_none() {
+        return;
+    }
+    let world = world();
+    let mut hooked = Start::new(&world, "fish").env("MIMA_QUIET", "1").start();
+    hooked.run("set -gx A 'a path variable' two");
+    hooked.run("cd p");
+    hooked.run("cd ~");
+    assert_eq!(hooked.exported("A").as_deref(), Some("a path variable two"));
+}
+
+#[test]
+fn off_and_on_answer_where_nothing_changes() {
+    const OFF: &str = "mima: off in this shell; to load again: mima on\n";
+    each(|shell| {
+        let world = world();
+        let mut hooked = Start::new(&world, shell).start();
+        for (line, want) in [
+            ("mima off", OFF),
+            ("mima off", OFF),
+            ("mima on", "mima: on\n"),
+            ("mima on", "mima: on\n"),
+        ] {
+            assert_eq!(hooked.run(line), want, "{shell}: {line}");
+        }
+        hooked.run(said_in(shell, ["export MIMA_QUIET=1"; 3]));
+        for line in ["mima off", "mima off", "mima on", "mima on"] {
+            assert_eq!(hooked.run(line), "", "{shell}: {line}");
+        }
+    });
+}
+
+#[test]
+fn what_could_not_be_unloaded_is_not_off() {
+    each(|shell| {
+        let world = world();
+        let mut hooked = Start::new(&world, shell).env("MIMA_QUIET", "1").start();
+        hooked.run("cd p");
+        let binary = world.bin().join("mima");
+        let aside = world.root().join("aside");
+        std::fs::rename(&binary, &aside).unwrap();
+        let said = hooked.run("mima off");
+        assert!(said.contains("not there (open a new shell once it is)"), "{shell}: {said}");
+        std::fs::rename(&aside, &binary).unwrap();
+        assert_eq!(hooked.exported("A").as_deref(), Some(VALUE), "{shell}");
+        hooked.run("cd ~");
+        assert_eq!(hooked.exported("A"), None, "{shell}");
+    });
+}
+
+#[test]
+fn previous_values_are_not_taken_from_the_environment() {
+    each(|shell| {
+        let world = world();
+        let start = Start::new(&world, shell).env("MIMA_QUIET", "1");
+        let start = start.env("__mima_was_A", "theirs").env("__mima_var_A", "theirs");
+        let mut hooked = start.start();
+        assert_eq!(hooked.exported("__mima_was_A"), None, "{shell}");
+        hooked.run(said_in(shell, ["export A=mine", "export A=mine", "set -gx A mine"]));
+        hooked.run("cd p");
+        hooked.run(said_in(
+            shell,
+            ["eval \"$(mima hook bash)\"", "eval \"$(mima hook zsh)\"", "mima hook fish | source"],
+        ));
+        hooked.run("cd ~");
+        assert_eq!(hooked.exported("A").as_deref(), Some("mine"), "{shell}");
+    });
+}
