@@ -1,5 +1,7 @@
 //! What the kernel lets programs of the same user do to each other.
 
+use std::path::Path;
+
 use super::Finding;
 use crate::fs;
 
@@ -9,12 +11,13 @@ pub(super) fn check() -> Vec<Finding> {
     if !cfg!(target_os = "linux") {
         return Vec::new();
     }
-    let read = |path: &str| {
-        let bytes = fs::read_capped(path.as_ref(), 64).ok().flatten()?;
+    let read = |setting: &str| {
+        let file = Path::new("/proc/sys").join(setting);
+        let bytes = fs::read_capped(&file, 64).ok().flatten()?;
         Some(String::from_utf8_lossy(&bytes).trim().to_owned())
     };
-    let ptrace = read("/proc/sys/kernel/yama/ptrace_scope");
-    let tiocsti = read("/proc/sys/dev/tty/legacy_tiocsti");
+    let ptrace = read("kernel/yama/ptrace_scope");
+    let tiocsti = read("dev/tty/legacy_tiocsti");
     [ptrace_scope(ptrace.as_deref()), legacy_tiocsti(tiocsti.as_deref())]
         .into_iter()
         .flatten()
