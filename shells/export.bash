@@ -29,28 +29,25 @@ __mima_done() {
             "${__mima_group}" "${__mima_group}" >&2
     done
     \builtin set -- "${__mima_eval_flags}"
-    \builtin unset -v __mima_kept __mima_taken __mima_eval_flags
+    \builtin unset -v __mima_kept __mima_taken __mima_all __mima_eval_flags
     [[ -z $1 ]] || \builtin set "-$1"
 }
 
-# Whether NAME is more than one plain value: a reference to another variable, or an
-# array that one value cannot stand for.
-__mima_is_odd() {
-    \builtin local __mima_all
-    if \builtin test -R "$1" 2>/dev/null; then
-        \builtin return 0
-    fi
-    \builtin eval "__mima_all=\${$1[@]+x}"
-    [[ -n ${__mima_all} ]] || \builtin return 1
-    [[ -n ${!1+x} ]] || \builtin return 0
-    \builtin eval "__mima_all=\${#$1[@]}"
-    ((__mima_all > 1))
+# Unsets NAME, attributes and all: an integer would evaluate the value it is given,
+# and so run what stands in it. Fails if the shell does not let go of it, or if NAME is
+# more than one plain value: a reference to another variable, or an array that one value
+# cannot stand for.
+__mima_clear() {
+    ! __mima_is_odd "$1" && \builtin unset -v "$1"
 }
 
-# Unsets NAME, attributes and all: an integer would evaluate the value it is given,
-# and so run what stands in it. Fails if the shell does not let go of it.
-__mima_clear() {
-    ! __mima_is_odd "$1" && \builtin unset -v "$1" 2>/dev/null
+__mima_is_odd() {
+    __mima_all="$1[@]"
+    if [[ -n ${!__mima_all+x} ]]; then
+        \builtin set -- "$1" "${!__mima_all}"
+        [[ $# == 2 && -n ${!1+x} ]] || \builtin return 0
+    fi
+    \builtin test -R "$1"
 }
 
 __mima_keep() {
@@ -61,21 +58,18 @@ __mima_keep() {
     esac
 }
 
+# What follows runs without standard error. Previous values are saved as what the last
+# word says, `was` or `var`.
 __mima_save() {
     \builtin local __mima_was="__mima_was_$1" __mima_var="__mima_var_$1"
-    [[ -z ${!__mima_was+x}${!__mima_var+x} ]] || \builtin return 0
-    if __mima_is_odd "$1" || [[ -z ${!1+x} ]]; then
-        \builtin return 0
-    fi
-    if [[ -n ${2-} ]]; then
-        \builtin eval "${__mima_was}=\${$1}"
-    else
-        \builtin eval "${__mima_var}=\${$1}"
+    if [[ -n $2 && -z ${!__mima_was+x}${!__mima_var+x} ]] && ! __mima_is_odd "$1"; then
+        \builtin eval "__mima_$2_$1=\${$1}"
     fi
 }
 
 __mima_put() {
-    if __mima_clear "$1"; then
+    [[ -z ${!1+x} ]] || __mima_save "$1" "$3"
+    if ! __mima_is_odd "$1" && \builtin unset -v "$1"; then
         \builtin export "$1=$2"
     else
         __mima_keep "$1"
@@ -83,36 +77,51 @@ __mima_put() {
 }
 
 __mima_cut() {
+    [[ -z ${!1+x} ]] || __mima_save "$1" "$3"
     __mima_clear "$1" || __mima_keep "$1"
 }
 
-# With a second word the variable had been unset: one that is there is the user's.
+__mima_drop() {
+    __mima_clear "$1" || :
+}
+
+# Makes variables again what they were. Since they are in the environment, no array is
+# among them.
 __mima_back() {
-    \builtin local __mima_was="__mima_was_$1" __mima_var="__mima_var_$1"
-    if [[ -n ${2-} && -n ${!1+x} ]]; then
-        __mima_forget "$1"
-        \return 0
+    \builtin local __mima_name __mima_was __mima_var
+    if [[ -z ${!__mima_was_@}${!__mima_var_@} ]]; then
+        # Nothing was there before: this is what happens most, and is quick.
+        for __mima_name in "$@"; do
+            \builtin test -R "${__mima_name}" || \builtin unset -v "${__mima_name}"
+        done
+        \builtin return 0
     fi
-    if __mima_clear "$1"; then
-        if [[ -n ${!__mima_was+x} ]]; then
-            \builtin export "$1=${!__mima_was}"
+    for __mima_name in "$@"; do
+        __mima_was=__mima_was_${__mima_name}
+        __mima_var=__mima_var_${__mima_name}
+        if \builtin test -R "${__mima_name}" || ! \builtin unset -v "${__mima_name}"; then
+            __mima_forget "${__mima_name}"
+        elif [[ -n ${!__mima_was+x} ]]; then
+            \builtin export "${__mima_name}=${!__mima_was}"
+            __mima_forget "${__mima_name}"
         elif [[ -n ${!__mima_var+x} ]]; then
-            \builtin eval "$1=\${${__mima_var}}"
+            \builtin eval "${__mima_name}=\${!__mima_var}"
+            __mima_forget "${__mima_name}"
         fi
+    done
+}
+
+# The same of one that had been unset: if it is there, it is the user's.
+__mima_uncut() {
+    if [[ -z ${!1+x} ]] && __mima_clear "$1"; then
+        __mima_back "$1"
+    else
+        __mima_forget "$1"
     fi
-    __mima_forget "$1"
 }
 
 __mima_forget() {
     \builtin unset -v "__mima_was_$1" "__mima_var_$1"
-}
-
-__mima_own() {
-    __mima_put "$1" "$2"
-}
-
-__mima_disown() {
-    __mima_clear "$1" || :
 }
 
 # A wrapper is still ours if its body is the one that was written for it. One

@@ -39,77 +39,84 @@ function __mima_kind
     end
 end
 
+# What follows runs without standard error. Previous values are saved as what the third
+# word says, `was` or `var`.
 function __mima_save
-    set -l __mima_was __mima_was_$argv[1]
-    set -l __mima_var __mima_var_$argv[1]
-    if set -qg $__mima_was; or set -qg $__mima_var
+    if test -z "$argv[3]"; or set -qg __mima_was_$argv[1]; or set -qg __mima_var_$argv[1]
         return 0
     end
     if set -qg $argv[1]
-        if set -q argv[2]
-            set -gu (__mima_kind $argv[1]) $__mima_was $$argv[1]
-        else
-            set -gu (__mima_kind $argv[1]) $__mima_var $$argv[1]
-        end
-    else if set -qU $argv[1]; and set -q argv[2]
+        set -gu (__mima_kind $argv[1]) __mima_$argv[3]_$argv[1] $$argv[1]
+    else if set -qU $argv[1]; and test $argv[3] = was
         # mima itself reads the previous value; it is never put back.
-        set -gu (__mima_kind $argv[1]) $__mima_was $$argv[1]
+        set -gu (__mima_kind $argv[1]) __mima_was_$argv[1] $$argv[1]
         set -ga __mima_shadows $argv[1]
     end
+    return 0
 end
 
+# `set` leaves the status of what was before it, unless it fails.
 function __mima_put
-    set -gx $argv[1] $argv[2] 2>/dev/null
+    if set -q $argv[1]
+        __mima_save $argv
+    end
+    set -gx $argv[1] $argv[2]
     or __mima_keep $argv[1]
 end
 
 # An exported universal variable cannot be hidden: fish hands it to programs even when
 # an unexported global one stands before it.
 function __mima_cut
+    if set -q $argv[1]
+        __mima_save $argv
+    end
     if set -qUx $argv[1]
         __mima_keep $argv[1]
     else if set -qg $argv[1]
-        set -eg $argv[1] 2>/dev/null
+        set -eg $argv[1]
         or __mima_keep $argv[1]
     end
 end
 
-# With a second word the variable had been unset: one that is there is the user's.
+function __mima_drop
+    set -eg $argv[1]
+end
+
+# Makes variables again what they were.
 function __mima_back
-    set -l __mima_was __mima_was_$argv[1]
-    set -l __mima_var __mima_var_$argv[1]
-    if set -q argv[2]; and set -qg $argv[1]
+    for __mima_name in $argv
+        if builtin contains -- $__mima_name $__mima_shadows
+            set -eg $__mima_name
+            __mima_forget $__mima_name
+        else if set -qg __mima_was_$__mima_name
+            set -l __mima_was __mima_was_$__mima_name
+            set -gx (__mima_kind $__mima_was) $__mima_name $$__mima_was
+            __mima_forget $__mima_name
+        else if set -qg __mima_var_$__mima_name
+            set -l __mima_var __mima_var_$__mima_name
+            set -gu (__mima_kind $__mima_var) $__mima_name $$__mima_var
+            __mima_forget $__mima_name
+        else
+            set -eg $__mima_name
+        end
+    end
+end
+
+# The same of one that had been unset: if it is there, it is the user's.
+function __mima_uncut
+    if set -qg $argv[1]
         __mima_forget $argv[1]
-        return 0
+    else
+        __mima_back $argv[1]
     end
-    if builtin contains -- $argv[1] $__mima_shadows
-        set -eg $argv[1] 2>/dev/null
-    else if set -qg $__mima_was
-        set -gx (__mima_kind $__mima_was) $argv[1] $$__mima_was 2>/dev/null
-    else if set -qg $__mima_var
-        set -gu (__mima_kind $__mima_var) $argv[1] $$__mima_var 2>/dev/null
-    else if set -qg $argv[1]
-        set -eg $argv[1] 2>/dev/null
-    end
-    __mima_forget $argv[1]
 end
 
 function __mima_forget
     set -eg __mima_was_$argv[1]
     set -eg __mima_var_$argv[1]
-    if set -l __mima_index (builtin contains -i -- $argv[1] $__mima_shadows)
-        set -eg __mima_shadows[$__mima_index]
+    if builtin contains -- $argv[1] $__mima_shadows
+        set -eg __mima_shadows[(builtin contains -i -- $argv[1] $__mima_shadows)]
     end
-    return 0
-end
-
-function __mima_own
-    __mima_put $argv
-end
-
-function __mima_disown
-    set -eg $argv[1] 2>/dev/null
-    return 0
 end
 
 # A wrapper is still ours if it prints as it did when it was defined.

@@ -25,98 +25,78 @@ function __mima_done {
     \builtin \unset __mima_kept __mima_taken
 }
 
-# Whether NAME can hold any text: not a number, which would evaluate what it is
-# given, not an array, not read-only, and nothing that pads or folds its value.
-function __mima_is_plain {
-    \builtin \emulate -L zsh +o xtrace +o err_exit +o err_return +o no_unset
-    case -${(Pt)1}- in
-        (*-(readonly|left|right_blanks|right_zeros|lower|upper)-*) \builtin \return 1 ;;
-        (--|-scalar-*) \builtin \return 0 ;;
-    esac
-    \builtin \return 1
-}
-
-function __mima_keep {
-    \builtin \emulate -L zsh +o xtrace +o err_exit +o err_return
-    __mima_forget "$1"
-    \builtin \typeset -ga __mima_kept
-    __mima_kept+=("$1")
-}
-
-# Succeeds only if the shell holds exactly VALUE afterwards. A failing assignment
-# would end everything that is being evaluated, but for the second block.
-function __mima_assign {
+# Four words for each variable: what is to be done, NAME, VALUE, and `was` or `var` if
+# the previous value is to be saved as that.
+#
+# All of it is one function, for calls are what takes long. A failing assignment would
+# end everything that is being evaluated, but for the second block.
+function __mima_change {
     \builtin \emulate -L zsh +o xtrace +o all_export +o err_exit +o err_return +o no_unset
-    __mima_is_plain "$2" || \builtin \return 1
-    {
-        \builtin \typeset -g "$1" -- "$2=$3" 2>/dev/null
-    } always {
-        TRY_BLOCK_ERROR=0
-    }
-    [[ ${(P)2} == "$3" ]]
-}
-
-function __mima_clear {
-    \builtin \emulate -L zsh +o xtrace +o err_exit +o err_return +o no_unset
-    __mima_is_plain "$1" || \builtin \return 1
-    {
-        \builtin \unset -v -- "$1" 2>/dev/null
-    } always {
-        TRY_BLOCK_ERROR=0
-    }
-    [[ -z ${(Pt)1} ]]
-}
-
-function __mima_save {
-    \builtin \emulate -L zsh +o xtrace +o all_export +o err_exit +o err_return +o no_unset
-    \builtin \local __mima_was="__mima_was_$1" __mima_var="__mima_var_$1"
-    if [[ -n ${(Pt)__mima_was}${(Pt)__mima_var} || -z ${(Pt)1} ]]; then
-        \builtin \return 0
-    fi
-    __mima_is_plain "$1" || \builtin \return 0
-    if [[ -n ${2-} ]]; then
-        \builtin \typeset -g +x -- "$__mima_was=${(P)1}"
-    else
-        \builtin \typeset -g +x -- "$__mima_var=${(P)1}"
-    fi
-}
-
-function __mima_put {
-    __mima_assign -x "$1" "$2" || __mima_keep "$1"
-}
-
-function __mima_cut {
-    __mima_clear "$1" || __mima_keep "$1"
-}
-
-# With a second word the variable had been unset: one that is there is the user's.
-function __mima_back {
-    \builtin \emulate -L zsh +o xtrace +o err_exit +o err_return +o no_unset
-    \builtin \local __mima_was="__mima_was_$1" __mima_var="__mima_var_$1"
-    if [[ -n ${2-} && -n ${(Pt)1} ]]; then
-        __mima_forget "$1"
-        \return 0
-    fi
-    if [[ -n ${(Pt)__mima_was} ]]; then
-        __mima_assign -x "$1" "${(P)__mima_was}"
-    elif [[ -n ${(Pt)__mima_var} ]]; then
-        __mima_assign +x "$1" "${(P)__mima_var}"
-    else
-        __mima_clear "$1"
-    fi
-    __mima_forget "$1"
-}
-
-function __mima_forget {
-    \builtin \unset -v -- "__mima_was_$1" "__mima_var_$1"
-}
-
-function __mima_own {
-    __mima_put "$1" "$2"
-}
-
-function __mima_disown {
-    __mima_clear "$1" || \builtin \return 0
+    \builtin \local __mima_do __mima_name __mima_value __mima_save
+    \builtin \local __mima_was __mima_var __mima_export __mima_is_plain
+    for __mima_do __mima_name __mima_value __mima_save in "$@"; do
+        __mima_was=__mima_was_$__mima_name
+        __mima_var=__mima_var_$__mima_name
+        __mima_export=-x
+        # Whether NAME can hold any text: not a number, which would evaluate what it is
+        # given, not an array, not read-only, and nothing that pads or folds its value.
+        __mima_is_plain=
+        case -${(Pt)__mima_name}- in
+            (*-(readonly|left|right_blanks|right_zeros|lower|upper)-*) ;;
+            (--|-scalar-*) __mima_is_plain=1 ;;
+        esac
+        if [[ $__mima_is_plain$__mima_do == 1back &&
+            -z ${(Pt)__mima_was}${(Pt)__mima_var} ]]; then
+            # Nothing was there before: this is what happens most, and cannot fail.
+            \builtin \unset -v -- "$__mima_name"
+            \builtin \continue
+        fi
+        if [[ -n $__mima_save && -n $__mima_is_plain && -n ${(Pt)__mima_name} &&
+            -z ${(Pt)__mima_was}${(Pt)__mima_var} ]]; then
+            \builtin \typeset -g +x -- "__mima_${__mima_save}_$__mima_name=${(P)__mima_name}"
+        fi
+        case $__mima_do in
+            (back | uncut)
+                # One that had been unset and is there is the user's.
+                if [[ $__mima_do == uncut && -n ${(Pt)__mima_name} ]]; then
+                    __mima_do=forget
+                elif [[ -n ${(Pt)__mima_was} ]]; then
+                    __mima_do=back
+                    __mima_value=${(P)__mima_was}
+                elif [[ -n ${(Pt)__mima_var} ]]; then
+                    __mima_do=back
+                    __mima_value=${(P)__mima_var}
+                    __mima_export=+x
+                else
+                    __mima_do=drop
+                fi
+                ;;
+        esac
+        {
+            case $__mima_is_plain$__mima_do in
+                (1put | 1back)
+                    \builtin \typeset -g $__mima_export -- "$__mima_name=$__mima_value"
+                    [[ ${(P)__mima_name} == "$__mima_value" ]] || __mima_is_plain=
+                    ;;
+                (1cut | 1drop)
+                    \builtin \unset -v -- "$__mima_name"
+                    [[ -z ${(Pt)__mima_name} ]] || __mima_is_plain=
+                    ;;
+            esac
+        } always {
+            if (( TRY_BLOCK_ERROR )); then
+                TRY_BLOCK_ERROR=0
+                __mima_is_plain=
+            fi
+        }
+        case $__mima_is_plain$__mima_do in
+            (put | cut)
+                __mima_kept+=("$__mima_name")
+                \builtin \unset -v -- "$__mima_was" "$__mima_var"
+                ;;
+            (*back | *forget) \builtin \unset -v -- "$__mima_was" "$__mima_var" ;;
+        esac
+    done 2>/dev/null
 }
 
 # A wrapper is still ours if its body is the one that was written for it.

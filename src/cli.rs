@@ -12,8 +12,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 #[command(after_help = "\
 Environment:
   MIMA_HOME     keep everything in this directory (yours, mode 0700)
-  MIMA_STORE    the store to use, whatever the user file says
   MIMA_ASKPASS  a program that prints the passphrase, instead of asking on the terminal
+  MIMA_STORE    where values lie: vault, env, keychain (macOS) or secret-service (Linux)
   NO_COLOR      no color
 
 Exit status:

@@ -70,6 +70,12 @@ impl Paths {
         self.data.join("vault.pins")
     }
 
+    /// The names of the secrets in the desktop's keyring, which does not tell them while it
+    /// is locked.
+    pub fn keyring_names(&self) -> PathBuf {
+        self.data.join("keyring.names")
+    }
+
     /// What mima knows of the secrets in the keychain.
     pub fn keychain_index(&self) -> PathBuf {
         self.data.join("keychain.index")

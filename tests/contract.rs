@@ -1,10 +1,14 @@
 //! What every store promises, whatever it is: each backend runs [`keep`] unchanged.
 
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt;
+
 use mima::error::{Failure, Kind};
 use mima::names::SecretName;
 use mima::paths::Paths;
 use mima::prompt::{Prompter, Reason};
 use mima::secret::Secret;
+use mima::store::env::Env;
 use mima::store::keychain::Keychain;
 use mima::store::vault::Vault;
 use mima::store::{Existing, LARGEST_VALUE, Store};
@@ -14,7 +18,10 @@ use crate::common::fake_keychain::{Build, Mac};
 use crate::common::world::World;
 
 /// Opens one and the same store anew: another process, as it were.
-type Opener<'a> = dyn Fn() -> Box<dyn Store> + Sync + 'a;
+pub(crate) type Opener<'a> = dyn Fn() -> Box<dyn Store> + Sync + 'a;
+
+/// Makes a store that holds these names and values, and returns how to open it.
+type Holding<'a> = dyn Fn(&[(&str, &[u8])]) -> Box<Opener<'a>>;
 
 #[test]
 fn the_vault_keeps_the_contract() {
@@ -45,8 +52,50 @@ fn the_keychain_keeps_the_contract_in_every_tier() {
     }
 }
 
+#[test]
+fn the_environment_keeps_the_reading_side() {
+    can_be_read(&|held| {
+        let os = |bytes: &[u8]| OsString::from_vec(bytes.to_vec());
+        let vars: Vec<_> =
+            held.iter().map(|(name, value)| (OsString::from(name), os(value))).collect();
+        Box::new(move || Box::new(Env::new(vars.clone())))
+    });
+}
+
+/// Checks the contract of a store that is only read.
+fn can_be_read(holding: &Holding<'_>) {
+    let nothing = holding(&[]);
+    an_empty_store_is_fine(&*nothing);
+    let values = values();
+    let keys: Vec<_> = (0..values.len()).map(|index| format!("v{index}")).collect();
+    // No variable can hold a NUL.
+    let held: Vec<_> = keys
+        .iter()
+        .zip(&values)
+        .map(|(key, value)| (key.as_str(), value.as_slice()))
+        .filter(|(_, value)| !value.contains(&0))
+        .collect();
+    let open = holding(&held);
+    let mut want: Vec<_> = held.iter().map(|(key, _)| (*key).to_owned()).collect();
+    want.sort();
+    assert_eq!(names(&*open()), want);
+    let store = open();
+    let unlocked = unlock(&*store);
+    for _ in 0..2 {
+        for (key, value) in &held {
+            assert!(unlocked.get(&name(key)).unwrap().expose() == *value, "{key}");
+        }
+    }
+    assert_eq!(get(&*open(), "nothing"), Err(Kind::NotFound));
+    for refused in [put(&*open(), "v0", b"x"), put(&*open(), "new", b"x")] {
+        assert_eq!(refused, Err(Kind::Failed));
+    }
+    assert_eq!(open().remove(&name("v0")).unwrap_err().kind(), Kind::Failed);
+    assert_eq!(names(&*open()), want);
+}
+
 /// Checks the contract. `fresh` empties the store, and returns how to open it.
-fn keep<'a>(fresh: &dyn Fn() -> Box<Opener<'a>>) {
+pub(crate) fn keep<'a>(fresh: &dyn Fn() -> Box<Opener<'a>>) {
     for promise in [
         an_empty_store_is_fine,
         values_come_back_byte_for_byte,
@@ -69,9 +118,10 @@ fn an_empty_store_is_fine(open: &Opener<'_>) {
     assert_eq!(get(&*open(), "nothing"), Err(Kind::NotFound));
 }
 
-fn values_come_back_byte_for_byte(open: &Opener<'_>) {
+/// Values that are easily mistaken for something else.
+fn values() -> Vec<Vec<u8>> {
     let largest = usize::try_from(LARGEST_VALUE).unwrap();
-    let values: Vec<Vec<u8>> = vec![
+    vec![
         b"plain".to_vec(),
         b"".to_vec(),
         b"\n".to_vec(),
@@ -84,7 +134,11 @@ fn values_come_back_byte_for_byte(open: &Opener<'_>) {
         vec![b'a'; 64 << 10],
         vec![b'b'; (64 << 10) + 1],
         vec![b'c'; largest],
-    ];
+    ]
+}
+
+fn values_come_back_byte_for_byte(open: &Opener<'_>) {
+    let values = values();
     let store = open();
     for (index, value) in values.iter().enumerate() {
         put(&*store, &format!("v{index}"), value).unwrap();

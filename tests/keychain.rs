@@ -658,18 +658,3 @@ fn no_value_is_in_any_file() {
     desk.world.assert_no_leak();
     desk.world.assert_no_temporary();
 }
-
-// The command line.
-
-#[test]
-fn a_variable_names_the_store() {
-    let world = World::with_vault();
-    world.mima(&["secret", "list"]).env("MIMA_STORE", "vault").run().ok().stdout_has("K00");
-    world.mima(&["secret", "list"]).env("MIMA_STORE", "").run().ok().stdout_has("K00");
-    let refused = world.mima(&["secret", "list"]).env("MIMA_STORE", "valut\x1b[2J").run();
-    refused.fails(2).stderr_has("MIMA_STORE is `valut").stderr_has("hint: unset MIMA_STORE");
-    if !cfg!(target_os = "macos") {
-        let refused = world.mima(&["secret", "list"]).env("MIMA_STORE", "keychain").run();
-        refused.fails(2).stderr_has("no store of this build");
-    }
-}

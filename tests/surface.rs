@@ -108,7 +108,7 @@ fn every_command_and_flag_is_in_help_man_and_completions() {
             assert!(!text.is_empty(), "{command}: {} has no help", arg.get_id());
         }
     }
-    for variable in ["MIMA_HOME", "MIMA_ASKPASS", "NO_COLOR"] {
+    for variable in ["MIMA_HOME", "MIMA_ASKPASS", "MIMA_STORE", "NO_COLOR"] {
         let help = world.mima(&["--help"]).run().ok().out();
         for text in [&help, &man, &readme()] {
             assert!(text.contains(variable), "{variable}");

@@ -27,7 +27,8 @@ fn arrives(name: &str, shell: Shell) {
     for (number, batch) in values.chunks(AT_A_TIME).enumerate() {
         let mut script = Script::new(shell);
         for (name, value) in names.iter().zip(batch) {
-            script.put(&VarName::parse(name).unwrap(), &Secret::new(value.clone()));
+            let value = Secret::new(value.clone());
+            script.set(&VarName::parse(name).unwrap(), Some(&value), None);
         }
         let file = world.root().join(format!("batch.{number}"));
         std::fs::write(&file, script.finish()).unwrap();

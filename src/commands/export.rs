@@ -185,20 +185,17 @@ fn ending(
 
 fn render(script: &mut Script, change: &Change) {
     let name = &change.name;
-    match change.memory {
-        Memory::Save { exported } => script.save(name, exported),
+    let save = match change.memory {
+        Memory::Save { exported } => Some(exported),
         Memory::SaveAnew { exported } => {
             script.forget(name);
-            script.save(name, exported);
+            Some(exported)
         }
-        Memory::Keep => {}
+        Memory::Keep => None,
         Memory::Restore { was_cut } => return script.back(name, was_cut),
         Memory::Forget => return script.forget(name),
-    }
-    match &change.to {
-        Some(value) => script.put(name, value),
-        None => script.cut(name),
-    }
+    };
+    script.set(name, change.to.as_ref(), save);
 }
 
 /// Renders the changes as a flat object: a value to set, or null for a variable to unset.

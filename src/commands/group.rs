@@ -44,7 +44,9 @@ fn link(mima: &Mima, args: &GroupLink) -> Result<()> {
     let group = GroupName::parse(&args.group)?;
     let var = VarName::parse_settable(&args.var)?;
     let secret = SecretName::parse(&args.secret)?;
-    let names = mima.store()?.names()?;
+    let store = mima.store()?;
+    let names = store.names()?;
+    let name = store.name_for(&var, &secret);
     let edit = Edit::Link { group: group.clone(), var: var.clone(), secret: secret.clone() };
     let (path, edited) = mima.edit(target(args.project), &edit)?;
     let before = match edited.previous {
@@ -53,13 +55,13 @@ fn link(mima: &Mima, args: &GroupLink) -> Result<()> {
     };
     term::note(&format!("group {group} sets {var} from {secret}{before} ({})", term::path(&path)));
     // A link may come before its secret, but a typing mistake should not wait for `run`.
-    if !names.contains(&secret) {
-        term::note(&format!("there is no secret {secret} yet"));
-        match nearest(secret.as_str(), names.iter().map(SecretName::as_str)) {
+    if !names.contains(&name) {
+        term::note(&format!("there is no secret {name} yet"));
+        match nearest(name.as_str(), names.iter().map(SecretName::as_str)) {
             Some(near) => {
-                term::hint(&format!("did you mean `{near}`? Else: mima secret add {secret}"));
+                term::hint(&format!("did you mean `{near}`? Else: {}", store.how_to_add(&name)));
             }
-            None => term::hint(&format!("mima secret add {secret}")),
+            None => term::hint(&store.how_to_add(&name)),
         }
     }
     Ok(())
@@ -67,7 +69,9 @@ fn link(mima: &Mima, args: &GroupLink) -> Result<()> {
 
 fn list(mima: &Mima, args: &GroupList) -> Result<()> {
     let groups = mima.groups()?;
-    let names: BTreeSet<_> = mima.store()?.names()?.into_iter().collect();
+    let store = mima.store()?;
+    let names: BTreeSet<_> = store.names()?.into_iter().collect();
+    let has = |var, secret| names.contains(&store.name_for(var, secret));
     let wanted = match &args.group {
         Some(group) => {
             let group = GroupName::parse(group)?;
@@ -85,7 +89,7 @@ fn list(mima: &Mima, args: &GroupList) -> Result<()> {
                         "group": group.as_str(),
                         "variable": var.as_str(),
                         "secret": secret.as_str(),
-                        "missing": !names.contains(secret),
+                        "missing": !has(var, secret),
                     })
                 })
             })
@@ -102,7 +106,7 @@ fn list(mima: &Mima, args: &GroupList) -> Result<()> {
         // Writing to a string cannot fail.
         writeln!(text, "{group}").ok();
         for (var, secret) in links {
-            let mark = if names.contains(secret) { "" } else { "  (no such secret)" };
+            let mark = if has(var, secret) { "" } else { "  (no such secret)" };
             writeln!(text, "  {:width$}  {secret}{mark}", var.as_str()).ok();
         }
     }

@@ -57,6 +57,7 @@ pub(super) fn store(
     flags: &cli::Source,
     doing: &str,
 ) -> Result<()> {
+    mima.check_writable()?;
     let names = mima.store()?.names()?;
     let mut existing = if flags.force { Existing::Replace } else { Existing::Keep };
     if names.contains(name) && existing == Existing::Keep {

@@ -12,8 +12,17 @@ use crate::names;
 const NOT_YET: &[&str] = &["confirm", "session"];
 /// What a file can never do, however the key is called.
 pub(super) const NEVER: &[&str] = &["allow", "allowed", "trust", "trusted"];
-/// The stores that mima knows of; not every build has every one.
-const STORES: &[&str] = &["vault", "keychain", "secret-service", "env"];
+/// The stores that mima knows of, whether this build has them or not.
+const KNOWN: &[&str] = &["vault", "keychain", "secret-service", "env"];
+/// Those that this build has.
+const STORES: &[(&str, StoreKind)] = &[
+    ("vault", StoreKind::Vault),
+    #[cfg(target_os = "macos")]
+    ("keychain", StoreKind::Keychain),
+    #[cfg(all(target_os = "linux", feature = "secret-service"))]
+    ("secret-service", StoreKind::SecretService),
+    ("env", StoreKind::Env),
+];
 
 /// The user file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -25,36 +34,42 @@ pub struct UserFile {
 }
 
 /// Which store keeps the values.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum StoreKind {
     /// The embedded one, in the age format.
+    #[cfg_attr(not(target_os = "macos"), default)]
     Vault,
     /// The one of macOS.
+    #[cfg(target_os = "macos")]
+    #[default]
     Keychain,
-}
-
-impl Default for StoreKind {
-    fn default() -> Self {
-        if cfg!(target_os = "macos") { Self::Keychain } else { Self::Vault }
-    }
+    /// The desktop's keyring.
+    #[cfg(all(target_os = "linux", feature = "secret-service"))]
+    SecretService,
+    /// The environment, which is only read.
+    Env,
 }
 
 impl StoreKind {
-    /// Finds the store that a user calls `name`. `None` if this build does not have it.
-    pub fn named(name: &str) -> Option<Self> {
-        match name {
-            "vault" => Some(Self::Vault),
-            "keychain" if cfg!(target_os = "macos") => Some(Self::Keychain),
-            _ => None,
+    /// Finds the store that is called `name`. Else it returns what is wrong, and what to do;
+    /// neither repeats `name`, which may be anything.
+    pub fn named(name: &str) -> Result<Self, (String, String)> {
+        if let Some((_, kind)) = STORES.iter().find(|(own, _)| *own == name) {
+            return Ok(*kind);
         }
+        let own: Vec<_> = STORES.iter().map(|(own, _)| *own).collect();
+        let there_are = format!("there are {}", own.join(", "));
+        if let Some(known) = KNOWN.iter().find(|known| **known == name) {
+            return Err((format!("this build has no `{known}` store"), there_are));
+        }
+        let near = names::nearest(name, own.iter().copied());
+        let hint = near.map_or(there_are, |near| format!("did you mean `{near}`?"));
+        Err(("this is no store of mima".to_owned(), hint))
     }
 
     /// What a user calls it.
     pub fn word(self) -> &'static str {
-        match self {
-            Self::Vault => "vault",
-            Self::Keychain => "keychain",
-        }
+        STORES.iter().find(|(_, kind)| *kind == self).map_or("", |(name, _)| name)
     }
 }
 
@@ -92,21 +107,7 @@ pub(super) fn no_trust() -> (String, String) {
 }
 
 fn store(value: &Node) -> Result<StoreKind, Fault> {
-    let name = value.scalar()?;
-    if let Some(kind) = StoreKind::named(name) {
-        return Ok(kind);
-    }
-    match name {
-        known if STORES.contains(&known) => Err(value
-            .fault(format!("this build has no `{known}` store, only `vault`"))
-            .hint("store: vault")),
-        other => Err(value.fault("this is no store of mima").hint(
-            match names::nearest(other, STORES.iter().copied()) {
-                Some(near) => format!("did you mean `{near}`?"),
-                None => "store: vault".to_owned(),
-            },
-        )),
-    }
+    StoreKind::named(value.scalar()?).map_err(|(what, hint)| value.fault(what).hint(hint))
 }
 
 #[cfg(test)]
@@ -125,23 +126,42 @@ mod tests {
 
     #[test]
     fn a_build_has_the_stores_of_its_system() {
-        assert_eq!(StoreKind::named("vault"), Some(StoreKind::Vault));
-        let keychain = StoreKind::named("keychain");
-        assert_eq!(keychain.is_some(), cfg!(target_os = "macos"));
-        assert_eq!(StoreKind::named("valut"), None);
+        for (name, here) in [
+            ("vault", true),
+            ("keychain", cfg!(target_os = "macos")),
+            ("secret-service", cfg!(all(target_os = "linux", feature = "secret-service"))),
+            ("env", true),
+        ] {
+            assert!(KNOWN.contains(&name));
+            assert_eq!(StoreKind::named(name).is_ok(), here, "{name}");
+            let text = format!("store: {name}");
+            assert_eq!(parse::<UserFile>(text.as_bytes(), "f").is_ok(), here, "{name}");
+            if !here {
+                let (what, hint) = StoreKind::named(name).unwrap_err();
+                assert_eq!(what, format!("this build has no `{name}` store"));
+                assert_eq!(hint, StoreKind::named("hunter2").unwrap_err().1);
+            }
+        }
+    }
+
+    #[test]
+    fn no_store_is_named_that_this_build_does_not_have() {
+        let (_, hint) = StoreKind::named("hunter2").unwrap_err();
+        let named: Vec<_> = hint.strip_prefix("there are ").unwrap().split(", ").collect();
+        let here = KNOWN.iter().copied().filter(|name| StoreKind::named(name).is_ok());
+        assert_eq!(named, here.collect::<Vec<_>>());
+        for known in KNOWN {
+            let (what, hint) = StoreKind::named(&format!("{known}x")).unwrap_err();
+            assert_eq!(what, "this is no store of mima");
+            let near = format!("did you mean `{known}`?");
+            assert_eq!(hint == near, named.contains(known), "{hint}");
+        }
     }
 
     #[test]
     fn settings_that_mima_cannot_keep_are_refused() {
-        if !cfg!(target_os = "macos") {
-            assert_eq!(
-                message::<UserFile>(b"store: keychain"),
-                "f:1:8: store: this build has no `keychain` store, only `vault`\nhint: store: vault"
-            );
-        }
         for (text, want) in [
             ("store: valut", "f:1:8: store: this is no store of mima\nhint: did you mean `vault`?"),
-            ("store: hunter2", "f:1:8: store: this is no store of mima\nhint: store: vault"),
             (
                 "session: {idle: 10m}",
                 "f:1:1: session: this version of mima does not know this setting yet\n\

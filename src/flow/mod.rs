@@ -33,11 +33,16 @@ use crate::error::{Failure, Kind, Result};
 use crate::fs;
 use crate::paths::Paths;
 use crate::prompt::{Prompter, Reason};
+use crate::store::Store;
+use crate::store::env::{self, Env};
+#[cfg(target_os = "macos")]
+use crate::store::keychain;
+#[cfg(all(target_os = "linux", feature = "secret-service"))]
+use crate::store::secret_service::SecretService;
 use crate::store::vault::{Vault, Wrap};
-use crate::store::{Store, keychain};
 use crate::term;
 
-/// The variable that names the store, whatever the user file says.
+/// The variable that chooses the store, whatever the user file says.
 pub const STORE: &str = "MIMA_STORE";
 
 /// What every verb starts from: where things are, and how to ask.
@@ -77,31 +82,36 @@ impl Mima {
         Ok(self.user_file.get_or_init(|| file))
     }
 
-    /// Opens the store that `MIMA_STORE` names, or else the user file.
-    pub fn store(&self) -> Result<Box<dyn Store>> {
-        self.open(self.store_kind()?)
-    }
-
-    /// Opens any store of this build.
-    pub fn open(&self, kind: StoreKind) -> Result<Box<dyn Store>> {
-        match kind {
-            StoreKind::Vault => Ok(Box::new(self.vault())),
-            StoreKind::Keychain => keychain::open(&self.paths, self.prompter.clone()),
-        }
-    }
-
     /// Finds out which store keeps the values: the one that `MIMA_STORE` names, else the one
     /// that the user file names.
     pub fn store_kind(&self) -> Result<StoreKind> {
         let Some(name) = chosen_store() else { return Ok(self.user_file()?.store) };
-        name.to_str().and_then(StoreKind::named).ok_or_else(|| {
-            let name = term::sanitize(&name.to_string_lossy());
-            Failure::new(
-                Kind::Usage,
-                format!("{STORE} is `{name}`, which is no store of this build"),
-            )
-            .hint(format!("unset {STORE}, or set it to vault"))
-        })
+        StoreKind::named(&name.to_string_lossy())
+            .map_err(|(what, hint)| Failure::new(Kind::Failed, what).context(STORE).hint(hint))
+    }
+
+    /// Opens the store.
+    pub fn store(&self) -> Result<Box<dyn Store>> {
+        Ok(self.open(self.store_kind()?))
+    }
+
+    /// Opens any store of this build.
+    pub fn open(&self, kind: StoreKind) -> Box<dyn Store> {
+        match kind {
+            StoreKind::Vault => Box::new(self.vault()),
+            #[cfg(target_os = "macos")]
+            StoreKind::Keychain => keychain::open(&self.paths, self.prompter.clone()),
+            #[cfg(all(target_os = "linux", feature = "secret-service"))]
+            StoreKind::SecretService => {
+                Box::new(SecretService::new(&self.paths, self.prompter.clone()))
+            }
+            StoreKind::Env => Box::new(Env::new(std::env::vars_os())),
+        }
+    }
+
+    /// Fails if nothing can be stored: better before a value has been typed.
+    pub fn check_writable(&self) -> Result<()> {
+        if self.store_kind()? == StoreKind::Env { Err(env::read_only()) } else { Ok(()) }
     }
 
     /// Opens the store, and makes the vault if it is the store and there is none yet. That
@@ -112,7 +122,7 @@ impl Mima {
 
     /// As [`Mima::store_to_write`], for any store of this build.
     pub fn open_to_write(&self, kind: StoreKind, reason: &Reason) -> Result<Box<dyn Store>> {
-        let store = self.open(kind)?;
+        let store = self.open(kind);
         let vault = self.vault();
         if kind == StoreKind::Vault && !vault.exists()? {
             term::note("there is no vault yet, so this makes one: choose its passphrase");

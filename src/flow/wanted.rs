@@ -56,8 +56,16 @@ impl Wanted {
     pub fn check_exist(&self, store: &dyn Store) -> Result<()> {
         let names = store.names()?;
         for link in &self.links {
-            if names.contains(&link.secret) {
+            let name = store.name_for(&link.var, &link.secret);
+            if names.contains(&name) {
                 continue;
+            }
+            if name != link.secret {
+                return Err(Failure::new(
+                    Kind::NotFound,
+                    format!("group {} sets {}, and the store has no {name}", link.group, link.var),
+                )
+                .hint(store.how_to_add(&name)));
             }
             let failure = Failure::new(
                 Kind::NotFound,
@@ -74,7 +82,7 @@ impl Wanted {
                 )),
                 None => failure,
             };
-            return Err(failure.hint(format!("mima secret add {}", link.secret)));
+            return Err(failure.hint(store.how_to_add(&link.secret)));
         }
         Ok(())
     }
@@ -85,7 +93,8 @@ impl Wanted {
             return Ok(Vec::new());
         }
         let unlocked = store.unlock(&Reason::new(self.describe(verb, who)))?;
-        self.links.iter().map(|link| Ok((link.var.clone(), unlocked.get(&link.secret)?))).collect()
+        let get = |link: &Link| unlocked.get(&store.name_for(&link.var, &link.secret));
+        self.links.iter().map(|link| Ok((link.var.clone(), get(link)?))).collect()
     }
 
     /// Says who gets what: `mima run dev: DATABASE_URL, STRIPE_KEY for npm test`. What may be

@@ -74,6 +74,14 @@ name! {
     128, |c| c.is_ascii_alphabetic() || c == '_', |c| c.is_ascii_alphanumeric() || c == '_'
 }
 
+impl From<&VarName> for SecretName {
+    /// The name under which a store of variables keeps one. It may begin with `_`, which no
+    /// name that is typed or written into a file does.
+    fn from(var: &VarName) -> Self {
+        Self(var.0.clone())
+    }
+}
+
 /// A list of words, for people in lines of text; a `*` in a word stands for any text.
 struct Words {
     lines: &'static [&'static str],

@@ -82,7 +82,7 @@ impl Prompter {
         Self { askpass: Some(askpass), asking: Asking::Allowed }
     }
 
-    /// Fails if nobody may be asked. For a store whose questions macOS puts.
+    /// Fails if nobody may be asked. For what another program asks.
     pub fn check_allowed(&self) -> Result<()> {
         if self.asking == Asking::Forbidden { Err(nobody_may_be_asked()) } else { Ok(()) }
     }
@@ -156,6 +156,14 @@ impl Prompter {
     pub fn show(&self, message: &str) -> Result<()> {
         self.askpass()?;
         term::note(message);
+        Ok(())
+    }
+
+    /// Says who asks and what for, before another program asks, which does not tell. `state`
+    /// says which program, and why: `the keyring is locked`. Fails if nobody may be asked.
+    pub fn announce(&self, state: &str, reason: &Reason) -> Result<()> {
+        self.check_allowed()?;
+        term::note(&format!("{state}, and asks: {}", reason.headline()));
         Ok(())
     }
 

@@ -26,8 +26,10 @@ pub fn posix(value: &[u8]) -> Zeroizing<Vec<u8>> {
 
 /// Quotes for fish, in whose single quotes `\\` and `\'` are escapes.
 ///
+/// No backslash stands inside of the quotes: fish reads by the locale, and in GBK or `Shift_JIS`
+/// it would be the second half of a character that begins with whatever stands before it.
 /// Bytes that are no UTF-8, and the code points that fish uses for itself (U+FDD0–U+FDEF,
-/// U+F600–U+F6FF), are written as `\XHH` outside of the quotes.
+/// U+F600–U+F6FF), are written as `\XHH`.
 pub fn fish(value: &[u8]) -> Zeroizing<Vec<u8>> {
     // `'\XHH'` is six bytes.
     let mut out = buffer(6 * value.len() + 2);
@@ -37,7 +39,8 @@ pub fn fish(value: &[u8]) -> Zeroizing<Vec<u8>> {
             let mut bytes = [0; 4];
             let bytes = c.encode_utf8(&mut bytes).as_bytes();
             match c {
-                '\'' | '\\' => out.extend_from_slice(&[b'\\', bytes.first().copied().unwrap_or(0)]),
+                '\'' => out.extend_from_slice(br"'\''"),
+                '\\' => out.extend_from_slice(br"'\\'"),
                 '\u{f600}'..='\u{f6ff}' | '\u{fdd0}'..='\u{fdef}' => {
                     escape_for_fish(&mut out, bytes);
                 }
@@ -92,8 +95,8 @@ mod tests {
     fn t_b7_nothing_stays_bare() {
         for (value, want_posix, want_fish) in [
             (&b"=ls"[..], &b"'=ls'"[..], &b"'=ls'"[..]),
-            (b"it's", br"'it'\''s'", br"'it\'s'"),
-            (br"\'; id; #", br"'\'\''; id; #'", br"'\\\'; id; #'"),
+            (b"it's", br"'it'\''s'", br"'it'\''s'"),
+            (br"\'; id; #", br"'\'\''; id; #'", br"''\\''\''; id; #'"),
             (b"a\xffb", b"'a\xffb'", br"'a'\Xff'b'"),
             (b"", b"''", b"''"),
             ("\u{fdd0}".as_bytes(), "'\u{fdd0}'".as_bytes(), br"''\Xef''\Xb7''\X90''"),

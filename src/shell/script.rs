@@ -1,7 +1,6 @@
 //! What `mima export` prints: statements that each call a function of the prelude.
 //!
-//! One statement per line and variable, each on its own: one that a shell refuses never drops
-//! the others. (threat B4)
+//! One line per variable: one that a shell refuses never drops the others. (threat B4)
 
 use std::path::{Path, PathBuf};
 
@@ -42,55 +41,43 @@ pub enum Test {
 /// Statements for a shell. What they hold is wiped when they are dropped.
 pub struct Script {
     shell: Shell,
+    /// What becomes of variables: before all else.
+    vars: Vec<Zeroizing<Vec<u8>>>,
     lines: Vec<Zeroizing<Vec<u8>>>,
 }
 
 impl Script {
-    /// Begins with the functions of the prelude.
+    /// Begins with nothing but the prelude, which [`Script::finish`] adds.
     pub fn new(shell: Shell) -> Self {
-        let mut script = Self { shell, lines: Vec::new() };
-        script.line(&[&shell.prelude()]);
-        script.line(&[b"__mima_begin"]);
-        script
+        Self { shell, vars: Vec::new(), lines: Vec::new() }
     }
 
-    /// Remembers what a variable is.
-    pub fn save(&mut self, name: &VarName, exported: bool) {
-        let exported: &[&[u8]] = if exported { &[b"x"] } else { &[] };
-        self.call("__mima_save", name.as_str(), exported);
-    }
-
-    /// Sets and exports a variable.
-    pub fn put(&mut self, name: &VarName, value: &Secret) {
-        let value = self.shell.quote(value.expose());
-        self.call("__mima_put", name.as_str(), &[&value]);
-    }
-
-    /// Unsets a variable.
-    pub fn cut(&mut self, name: &VarName) {
-        self.call("__mima_cut", name.as_str(), &[]);
+    /// Sets and exports a variable, or unsets it; before that, the shell may have to remember
+    /// what it is: whether it is exported is said then.
+    pub fn set(&mut self, name: &VarName, to: Option<&Secret>, save: Option<bool>) {
+        let save: &[u8] = save.map_or(b"", |exported| if exported { b"was" } else { b"var" });
+        let (does, value) = to.map_or(("cut", &b""[..]), |value| ("put", value.expose()));
+        self.var(does, name.as_str(), value, save);
     }
 
     /// Makes a variable what was remembered; unless mima had unset it, and there is one again.
+    /// Where many follow each other, bash and fish get them with one call.
     pub fn back(&mut self, name: &VarName, was_cut: bool) {
-        let was_cut: &[&[u8]] = if was_cut { &[b"cut"] } else { &[] };
-        self.call("__mima_back", name.as_str(), was_cut);
+        let more = self.shell.quote(name.as_str().as_bytes());
+        match self.vars.last_mut().filter(|last| !was_cut && last.starts_with(b"__mima_back ")) {
+            Some(last) => last.extend([b" ", more.as_slice()].concat()),
+            None => self.var(if was_cut { "uncut" } else { "back" }, name.as_str(), b"", b""),
+        }
     }
 
     /// Forgets what was remembered of a variable.
     pub fn forget(&mut self, name: &VarName) {
-        self.call("__mima_forget", name.as_str(), &[]);
+        self.var("forget", name.as_str(), b"", b"");
     }
 
     /// Exports one of mima's own variables, or unsets it.
     pub fn own(&mut self, name: &str, value: Option<&[u8]>) {
-        match value {
-            Some(value) => {
-                let value = self.shell.quote(value);
-                self.line(&[b"__mima_own ", name.as_bytes(), b" ", &value]);
-            }
-            None => self.line(&[b"__mima_disown ", name.as_bytes()]),
-        }
+        self.var(value.map_or("drop", |_| "put"), name, value.unwrap_or_default(), b"");
     }
 
     /// Takes away the wrapper functions there are, and defines these.
@@ -98,7 +85,8 @@ impl Script {
         let binary = self.word(binary);
         self.line(&[b"__mima_unwrap"]);
         for group in groups {
-            self.call("__mima_wrap", group.as_str(), &[&binary]);
+            let group = self.shell.quote(group.as_str().as_bytes());
+            self.line(&[b"__mima_wrap ", &group, b" ", &binary]);
         }
     }
 
@@ -120,35 +108,43 @@ impl Script {
         }
     }
 
-    /// Ends it, and returns all of it.
+    /// Ends it, and returns all of it. What takes long in a shell is calls and redirections:
+    /// in zsh all variables share a call, and in bash and fish a redirection.
     pub fn finish(mut self) -> Zeroizing<Vec<u8>> {
         self.line(&[b"__mima_done"]);
-        let mut text = Zeroizing::new(Vec::with_capacity(self.lines.iter().map(|l| l.len()).sum()));
-        for line in &self.lines {
-            text.extend_from_slice(line);
+        let (begin, between, end): (&[u8], &[u8], &[u8]) = match self.shell {
+            Shell::Bash => (b"{", b"\n", b"} 2>/dev/null\n"),
+            Shell::Zsh => (b"__mima_change", b" \\\n", b""),
+            Shell::Fish => (b"begin", b"\n", b"end 2>/dev/null\n"),
+        };
+        let prelude = self.shell.prelude();
+        let mut parts: Vec<&[u8]> = vec![&prelude, b"__mima_begin\n"];
+        if !self.vars.is_empty() {
+            parts.push(begin);
+            parts.extend(self.vars.iter().flat_map(|line| [between, line.as_slice()]));
+            parts.extend([b"\n", end]);
         }
-        text
+        parts.extend(self.lines.iter().map(|line| line.as_slice()));
+        joined(&parts)
     }
 
-    /// Calls a function of the prelude. The name is quoted: zsh knows aliases for any word.
-    fn call(&mut self, function: &str, name: &str, rest: &[&[u8]]) {
-        let name = self.shell.quote(name.as_bytes());
-        let mut parts: Vec<&[u8]> = vec![function.as_bytes(), b" ", &name];
-        for part in rest {
-            parts.extend([b" ", *part]);
+    /// Says what becomes of a variable. All is quoted: zsh knows aliases for any word.
+    fn var(&mut self, does: &str, name: &str, value: &[u8], save: &[u8]) {
+        let [name, value, save] = [name.as_bytes(), value, save].map(|word| self.shell.quote(word));
+        let (before, after): (&[u8], &[u8]) = match self.shell {
+            Shell::Zsh => (b"'", b"' "),
+            Shell::Bash | Shell::Fish => (b"__mima_", b" "),
+        };
+        let mut parts = vec![before, does.as_bytes(), after, &name];
+        if self.shell == Shell::Zsh || ["put", "cut"].contains(&does) {
+            parts.extend([b" ", value.as_slice(), b" ", &save]);
         }
-        self.line(&parts);
+        self.vars.push(joined(&parts));
     }
 
-    /// Adds a line, in a buffer that need not grow: it may hold a secret.
+    /// Adds a line.
     fn line(&mut self, parts: &[&[u8]]) {
-        let size = parts.iter().map(|part| part.len()).sum::<usize>() + 1;
-        let mut line = Zeroizing::new(Vec::with_capacity(size));
-        for part in parts {
-            line.extend_from_slice(part);
-        }
-        line.push(b'\n');
-        self.lines.push(line);
+        self.lines.push(joined(&[parts, &[b"\n"]].concat()));
     }
 
     fn word(&self, path: &Path) -> Zeroizing<Vec<u8>> {
@@ -186,4 +182,13 @@ impl Script {
             }
         }
     }
+}
+
+/// Joins parts in a buffer that need not grow: it may hold a secret.
+fn joined(parts: &[&[u8]]) -> Zeroizing<Vec<u8>> {
+    let mut text = Zeroizing::new(Vec::with_capacity(parts.iter().map(|part| part.len()).sum()));
+    for part in parts {
+        text.extend_from_slice(part);
+    }
+    text
 }

@@ -4,11 +4,14 @@
 //! Adding, listing and removing never ask for presence; reading asks once, in
 //! [`Store::unlock`], and never again.
 
+pub mod env;
 pub mod keychain;
+#[cfg(all(target_os = "linux", feature = "secret-service"))]
+pub mod secret_service;
 pub mod vault;
 
 use crate::error::{Failure, Kind, Result};
-use crate::names::{SecretName, case_clash, nearest};
+use crate::names::{SecretName, VarName, case_clash, nearest};
 use crate::prompt::Reason;
 use crate::secret::Secret;
 
@@ -38,13 +41,13 @@ pub fn check_case(name: &SecretName, names: &[SecretName]) -> Result<()> {
 
 /// Refuses a value that is too large for any store.
 pub fn check_size(name: &SecretName, value: &Secret) -> Result<()> {
-    if u64::try_from(value.len()).is_ok_and(|len| len > LARGEST_VALUE) {
-        return Err(Failure::failed(format!(
-            "`{name}` is {} bytes long, and a secret may have {LARGEST_VALUE} at most",
-            value.len()
-        )));
+    if u64::try_from(value.len()).is_ok_and(|len| len <= LARGEST_VALUE) {
+        return Ok(());
     }
-    Ok(())
+    Err(Failure::failed(format!(
+        "`{name}` is {} bytes long, and a secret may have {LARGEST_VALUE} at most",
+        value.len()
+    )))
 }
 
 /// What becomes of a secret that is stored already.
@@ -75,6 +78,9 @@ pub struct Protection {
 }
 
 /// A place that keeps secrets by name.
+///
+/// Where another program keeps them, and that one is locked, it may ask by itself before it
+/// stores or removes something. It never does to list the names.
 pub trait Store {
     /// Stores `value` under `name`. Never asks for presence. Fails with [`Kind::Exists`] if
     /// there is one already and it is to be kept.
@@ -95,6 +101,17 @@ pub trait Store {
 
     /// Asks for presence, once, for `reason`.
     fn unlock(&self, reason: &Reason) -> Result<Box<dyn Unlocked + '_>>;
+
+    /// Returns the name under which this store has what a group gives to `var`, where the
+    /// group names `secret`.
+    fn name_for(&self, _var: &VarName, secret: &SecretName) -> SecretName {
+        secret.clone()
+    }
+
+    /// Says, as a hint, how the store comes to have a secret `name`.
+    fn how_to_add(&self, name: &SecretName) -> String {
+        format!("mima secret add {name}")
+    }
 }
 
 /// A store whose values can be read.

@@ -33,7 +33,11 @@ pub(crate) fn measure(report: &mut Report, scratch: &Path, mima: &Path, hello: &
     for args in [&["--version"][..], &["secret", "list"]] {
         let run = |program: &Path, args: &[&str]| {
             let mut command = Command::new(program);
-            command.args(args).env("MIMA_HOME", &home).stdout(Stdio::null());
+            command
+                .args(args)
+                .env("MIMA_HOME", &home)
+                .env("MIMA_STORE", "vault")
+                .stdout(Stdio::null());
             assert!(command.status().unwrap().success());
         };
         let (ours, bare) = in_turns(ROUNDS, || run(mima, args), || run(hello, &[]));
@@ -108,7 +112,11 @@ fn whole_runs(
     let run = |group: &str| {
         let mut command = Command::new(mima);
         command.args(["run", group, "--", "true"]);
-        let status = command.env("MIMA_HOME", home).env("MIMA_ASKPASS", askpass).status();
+        let status = command
+            .env("MIMA_HOME", home)
+            .env("MIMA_STORE", "vault")
+            .env("MIMA_ASKPASS", askpass)
+            .status();
         assert!(status.unwrap().success());
     };
     let (all, one) = in_turns(ROUNDS, || run("all"), || run("one"));

@@ -3,9 +3,12 @@
 #![allow(dead_code, reason = "a frame offers more than each moment's tests use")]
 
 pub(crate) mod command;
+#[cfg(all(target_os = "linux", feature = "secret-service"))]
+pub(crate) mod desktop;
 pub(crate) mod fake_keychain;
 pub(crate) mod hooked;
 pub(crate) mod leaks;
+pub(crate) mod mac;
 pub(crate) mod project;
 pub(crate) mod pty;
 pub(crate) mod random;

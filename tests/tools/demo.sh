@@ -13,7 +13,7 @@ printf '#!/bin/sh\necho "a passphrase for the demo"\n' >"$scratch/bin/askpass"
 chmod +x "$scratch/bin/askpass"
 run() { # run COMMAND-LINE: in a clean environment
   env -i HOME="$scratch/home" PATH="$scratch/bin:/usr/bin:/bin" TERM="${TERM:-dumb}" USER=demo \
-    SHELL=/bin/sh EDITOR=vi MIMA_ASKPASS="$scratch/bin/askpass" sh -c "$1" 2>&1
+    SHELL=/bin/sh EDITOR=vi MIMA_STORE=vault MIMA_ASKPASS="$scratch/bin/askpass" sh -c "$1" 2>&1
 }
 
 fail() {

@@ -19,6 +19,9 @@ if [ "$(uname)" = Linux ]; then
   need strace strace
   need setpriv util-linux
   need unshare util-linux
+  need dbus-daemon dbus
+  need gnome-keyring-daemon gnome-keyring
+  need secret-tool libsecret-tools
 fi
 for program; do
   need "$program" "$program"

@@ -7,6 +7,7 @@ use crate::error::{Failure, Kind, Result};
 use crate::flow::{Arrival, Mima, Moving, Place, STORE, chosen_store};
 use crate::names::SecretName;
 use crate::prompt::Reason;
+use crate::store::env::read_only;
 use crate::store::{Existing, Store};
 use crate::term;
 
@@ -21,11 +22,12 @@ pub(super) fn run(mima: &Mima, args: &SecretMove) -> Result<()> {
         )
         .hint(format!("{STORE} names another store to move them from")));
     }
+    refuse_environment(source, target)?;
     let existing = if args.force { Existing::Replace } else { Existing::Keep };
     let reason = Reason::new(format!("mima secret move --to {}", target.word()));
-    let from = mima.open(source)?;
+    let from = mima.open(source);
     let from = Place { name: source.word(), store: &*from };
-    let to = mima.open(target)?;
+    let to = mima.open(target);
     let plan = |store| Moving::plan(from, Place { name: target.word(), store }, &names, existing);
     // Before a vault is made, which asks for a passphrase: there may be nothing to put into it.
     if plan(&*to)?.is_done() {
@@ -53,10 +55,18 @@ pub(super) fn run(mima: &Mima, args: &SecretMove) -> Result<()> {
     finished
 }
 
+/// The environment takes nothing, and gives nothing away for good.
+fn refuse_environment(source: StoreKind, target: StoreKind) -> Result<()> {
+    if source == StoreKind::Env {
+        return Err(Failure::failed("the store is `env`, and mima removes nothing from there")
+            .hint(format!("name another store to move from: {STORE}=vault")));
+    }
+    if target == StoreKind::Env { Err(read_only()) } else { Ok(()) }
+}
+
 fn target(name: &str) -> Result<StoreKind> {
-    StoreKind::named(name).ok_or_else(|| {
-        Failure::new(Kind::Usage, "--to names no store of this build").hint("--to vault")
-    })
+    StoreKind::named(name)
+        .map_err(|(what, hint)| Failure::new(Kind::Usage, what).context("--to").hint(hint))
 }
 
 /// Says what is left in the old store, and where mima will look from now on.

@@ -6,8 +6,7 @@ use crate::error::{Failure, Kind};
 use crate::names::SecretName;
 
 /// How macOS comes to protect values.
-pub(super) const SIGN: &str =
-    "sign mima with a developer's certificate and a profile: make install IDENTITY=… PROFILE=…";
+pub(super) const SIGN: &str = "sign mima with a developer's certificate and a profile: make install SIGNING_IDENTITY=… PROVISIONING_PROFILE=…";
 const AGAIN: &str = "run it again to be asked again";
 const NO_SCREEN: &str = "unlock the screen and run it again; over ssh and without a login there is nothing to ask on: use `store: vault` there";
 const BUG: &str = "this is a bug in mima: please report it";

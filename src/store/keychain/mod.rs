@@ -54,20 +54,14 @@ const MOST_MOVES: u32 = 8;
 
 /// Opens the keychain of this Mac.
 #[cfg(target_os = "macos")]
-pub fn open(paths: &Paths, prompter: Prompter) -> Result<Box<dyn Store>> {
-    Ok(Box::new(here(paths, prompter)))
+pub fn open(paths: &Paths, prompter: Prompter) -> Box<dyn Store> {
+    Box::new(here(paths, prompter))
 }
 
 /// Returns the keychain of this Mac, for what only a keychain can tell.
 #[cfg(target_os = "macos")]
-pub fn here(paths: &Paths, prompter: Prompter) -> Keychain<impl Api> {
+pub fn here(paths: &Paths, prompter: Prompter) -> Keychain<impl Api + use<>> {
     Keychain::new(apple::Apple::default(), paths, prompter)
-}
-
-/// Says that there is none.
-#[cfg(not(target_os = "macos"))]
-pub fn open(_: &Paths, _: Prompter) -> Result<Box<dyn Store>> {
-    Err(Failure::failed("only macOS has a keychain").hint("store: vault"))
 }
 
 /// The store, over the real keychain or another.
