@@ -422,6 +422,46 @@ fn the_shell_it_is_called_in() {
     assert!(said.contains("in this order: mima, direnv"), "{said}");
 }
 
+#[cfg(all(target_os = "linux", feature = "secret-service"))]
+#[test]
+fn the_keyring_is_looked_at_only_if_it_is_the_store_and_nothing_is_started() {
+    use crate::common::desktop::Desktop;
+    let world = world();
+    let without = world.mima(&["doctor"]).env("MIMA_STORE", "secret-service").run();
+    without.fails(1).stdout_has("could not reach the session's D-Bus").stdout_has("hint: ");
+    let Some(mut desktop) = Desktop::bare() else { return };
+    let calls = desktop.calls(|| {
+        let absent = desktop.world.mima(&["doctor"]).run();
+        absent.fails(1).stdout_has("no program on this session's D-Bus keeps a keyring");
+    });
+    assert!(
+        calls
+            .iter()
+            .all(|call| ["Hello", "NameHasOwner", "ListActivatableNames"].contains(&&**call)),
+        "{calls:?}"
+    );
+    if require("gnome-keyring-daemon").is_none() {
+        return;
+    }
+    desktop.start_keyring(true);
+    desktop.world.write(".mima.yaml", "groups: {dev: {A: there, B: missing}}\n");
+    desktop.world.mima(&["secret", "add", "there"]).stdin("x").run().ok();
+    let calls = desktop.calls(|| {
+        let running = desktop.world.mima(&["doctor"]).run();
+        running
+            .fails(1)
+            .stdout_has("keeps it")
+            .stdout_has("from missing")
+            .stdout_lacks("from there");
+    });
+    let reads = ["GetSecret", "GetSecrets", "Unlock", "Prompt"];
+    assert!(!calls.iter().any(|call| reads.contains(&&**call)), "{calls:?}");
+    let other = desktop.calls(|| {
+        desktop.world.mima(&["doctor"]).env("MIMA_STORE", "vault").run();
+    });
+    assert!(other.is_empty(), "the vault needs no bus: {other:?}");
+}
+
 /// A keychain that holds one secret, on a Mac as the build makes it.
 fn keychain(world: &World, build: Build) -> Keychain<Build> {
     let prompter = Prompter::with_askpass("/nonexistent".into());

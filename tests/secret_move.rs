@@ -14,7 +14,11 @@ use mima::store::vault::Vault;
 use mima::store::{Existing, Store, Unlocked};
 
 use crate::common::SPAWNING;
+#[cfg(all(target_os = "linux", feature = "secret-service"))]
+use crate::common::desktop::Desktop;
 use crate::common::fake_keychain::{Build, Call, Mac};
+#[cfg(all(target_os = "linux", feature = "secret-service"))]
+use crate::common::strace::{Attempt, kill_points};
 use crate::common::world::World;
 
 fn name(text: &str) -> SecretName {
@@ -246,9 +250,106 @@ fn the_command_line_names_a_store_of_this_build_that_is_another_one() {
     let mima = |args: &[&str]| world.mima(&[&["secret", "move"], args].concat()).run();
     mima(&[]).fails(2).stderr_has("--to");
     mima(&["--to", "vault"]).fails(2).stderr_has("in vault already").stderr_has("MIMA_STORE");
-    mima(&["--to", world.canary()]).fails(2).stderr_has("no store").stderr_has("hint: ");
+    mima(&["--to", world.canary()]).fails(2).stderr_has("--to: this is no store of mima");
+    mima(&["--to", "valut"]).fails(2).stderr_has("did you mean `vault`?");
+    mima(&["--to", "env"]).fails(1).stderr_has("cannot store anything there");
+    let from_env = world.mima(&["secret", "move", "--to", "vault"]).env("MIMA_STORE", "env").run();
+    from_env.fails(1).stderr_has("removes nothing from there");
     mima(&["--to", "vault", "../x"]).fails(2).stderr_has("no name for a secret");
     assert_eq!(world.asked(), 0);
+}
+
+/// The vault of the fixture, and a keyring beside it.
+#[cfg(all(target_os = "linux", feature = "secret-service"))]
+fn desktop() -> Option<Desktop> {
+    let mut desktop = Desktop::new()?;
+    desktop.world.add_vault();
+    Some(desktop)
+}
+
+#[cfg(all(target_os = "linux", feature = "secret-service"))]
+#[test]
+fn the_command_says_what_was_moved_what_is_left_and_where_mima_will_look() {
+    let Some(desktop) = desktop() else { return };
+    let world = &desktop.world;
+    let to_keyring = |args: &[&str]| {
+        let args = [&["secret", "move", "--to", "secret-service"], args].concat();
+        world.mima(&args).env("MIMA_STORE", "vault").run()
+    };
+    let moved = to_keyring(&["K00", "K01"]);
+    moved.ok().stdout_is("");
+    for said in [
+        "unlocks both stores, each once: vault to read the values, secret-service to read them",
+        "mima: moved K00\n",
+        "mima: moved K01\n",
+        "left in vault: K02, ",
+        "hint: for mima to look there, write into ~/.mima.yaml: store: secret-service",
+        "MIMA_STORE still names vault",
+    ] {
+        moved.stderr_has(said);
+    }
+    assert_eq!(world.asked(), 1);
+    let again = to_keyring(&["K00"]);
+    again.ok().stderr_has("no such secret to move");
+    assert_eq!(world.asked(), 1, "where nothing is to be done, nobody is asked");
+    world.mima(&["secret", "get", "K01"]).run().ok().stdout_is("value-of-K01");
+    world.mima(&["secret", "list"]).run().ok().stdout_is("K00\nK01\n");
+    // Another value there stays, unless that is wanted.
+    let add = world.mima(&["secret", "add", "K00"]).env("MIMA_STORE", "vault").stdin("newer");
+    add.run().ok();
+    to_keyring(&["K00"]).fails(1).stderr_has("another value for `K00`").stderr_has("--force K00");
+    to_keyring(&["K00", "--force"]).ok();
+    world.mima(&["secret", "get", "K00"]).run().ok().stdout_is("newer");
+    world.write(".mima.yaml", "store: secret-service\n");
+    let back = world.mima(&["secret", "move", "--to", "vault"]).env("MIMA_STORE", "").run();
+    back.ok().stderr_has("nothing is left in secret-service").stderr_has("store: vault");
+    let list = world.mima(&["secret", "list"]).env("MIMA_STORE", "vault").run();
+    assert_eq!(list.ok().out().lines().count(), 50);
+}
+
+/// Kills the move at each call that changes a file or talks to the keyring, in both directions.
+#[cfg(all(target_os = "linux", feature = "secret-service"))]
+#[test]
+fn killed_at_any_call_no_value_is_lost_and_the_same_move_goes_on() {
+    const CALLS: &str = "openat,write,fsync,rename,unlink,sendmsg,fchmod,flock";
+    const MOVED: [&str; 2] = ["K00", "K01"];
+    let Some(desktop) = desktop() else { return };
+    for (from, to) in [("vault", "secret-service"), ("secret-service", "vault")] {
+        let in_store =
+            |world: &World, args: &[&str], store: &str| world.mima(args).env("MIMA_STORE", store);
+        // The keyring is the same for all copies of the world, so it is put right each time.
+        let command = |world: &World| {
+            for name in MOVED {
+                let value = format!("value-of-{name}");
+                let add = ["secret", "add", "--force", name];
+                in_store(world, &add, from).stdin(value).run().ok();
+                in_store(world, &["secret", "rm", name], to).run();
+            }
+            in_store(world, &["secret", "move", "--to", to, "K00", "K01"], from)
+        };
+        let check = |world: &World, attempt: &Attempt| {
+            for name in MOVED {
+                let found: Vec<_> = ["vault", "secret-service"]
+                    .into_iter()
+                    .map(|store| in_store(world, &["secret", "get", name], store).run())
+                    .filter(|got| got.status.success())
+                    .map(|got| got.out())
+                    .collect();
+                let value = format!("value-of-{name}");
+                assert!(!found.is_empty(), "{name} is lost {attempt}");
+                assert!(found.iter().all(|found| *found == value), "{found:?} {attempt}");
+            }
+            let again = in_store(world, &["secret", "move", "--to", to, "K00", "K01"], from);
+            again.run().ok();
+            for name in MOVED {
+                let got = in_store(world, &["secret", "get", name], to).run();
+                got.ok().stdout_is(format!("value-of-{name}"));
+                in_store(world, &["secret", "get", name], from).run().fails(1);
+            }
+        };
+        let Some(points) = kill_points(&desktop.world, CALLS, command, check) else { return };
+        assert!(points > 30, "only {points} points from {from} to {to}");
+    }
 }
 
 fn report(failure: &Failure) -> String {

@@ -42,7 +42,7 @@ use crate::store::secret_service::SecretService;
 use crate::store::vault::{Vault, Wrap};
 use crate::term;
 
-/// The variable that names the store, whatever the user file says.
+/// The variable that chooses the store, whatever the user file says.
 pub const STORE: &str = "MIMA_STORE";
 
 /// What every verb starts from: where things are, and how to ask.
@@ -82,14 +82,22 @@ impl Mima {
         Ok(self.user_file.get_or_init(|| file))
     }
 
-    /// Opens the store that `MIMA_STORE` names, or else the user file.
+    /// Finds out which store keeps the values: the one that `MIMA_STORE` names, else the one
+    /// that the user file names.
+    pub fn store_kind(&self) -> Result<StoreKind> {
+        let Some(name) = chosen_store() else { return Ok(self.user_file()?.store) };
+        StoreKind::named(&name.to_string_lossy())
+            .map_err(|(what, hint)| Failure::new(Kind::Failed, what).context(STORE).hint(hint))
+    }
+
+    /// Opens the store.
     pub fn store(&self) -> Result<Box<dyn Store>> {
-        self.open(self.store_kind()?)
+        Ok(self.open(self.store_kind()?))
     }
 
     /// Opens any store of this build.
-    pub fn open(&self, kind: StoreKind) -> Result<Box<dyn Store>> {
-        Ok(match kind {
+    pub fn open(&self, kind: StoreKind) -> Box<dyn Store> {
+        match kind {
             StoreKind::Vault => Box::new(self.vault()),
             #[cfg(target_os = "macos")]
             StoreKind::Keychain => keychain::open(&self.paths, self.prompter.clone()),
@@ -98,15 +106,7 @@ impl Mima {
                 Box::new(SecretService::new(&self.paths, self.prompter.clone()))
             }
             StoreKind::Env => Box::new(Env::new(std::env::vars_os())),
-        })
-    }
-
-    /// Finds out which store keeps the values: the one that `MIMA_STORE` names, else the one
-    /// that the user file names.
-    pub fn store_kind(&self) -> Result<StoreKind> {
-        let Some(name) = chosen_store() else { return Ok(self.user_file()?.store) };
-        StoreKind::named(&name.to_string_lossy())
-            .map_err(|(what, hint)| Failure::new(Kind::Failed, what).context(STORE).hint(hint))
+        }
     }
 
     /// Fails if nothing can be stored: better before a value has been typed.
@@ -122,7 +122,7 @@ impl Mima {
 
     /// As [`Mima::store_to_write`], for any store of this build.
     pub fn open_to_write(&self, kind: StoreKind, reason: &Reason) -> Result<Box<dyn Store>> {
-        let store = self.open(kind)?;
+        let store = self.open(kind);
         let vault = self.vault();
         if kind == StoreKind::Vault && !vault.exists()? {
             term::note("there is no vault yet, so this makes one: choose its passphrase");

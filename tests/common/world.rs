@@ -50,6 +50,13 @@ impl World {
     /// `MIMA_ASKPASS` that knows the passphrase.
     pub(crate) fn with_vault() -> Self {
         let mut world = Self::new();
+        world.add_vault();
+        world
+    }
+
+    /// Puts that vault into a world.
+    pub(crate) fn add_vault(&mut self) {
+        let world = self;
         let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/vault-v1");
         assert!(fixture.is_dir(), "there is no {}", fixture.display());
         for dir in [".local", ".local/share", ".local/share/mima"] {
@@ -60,7 +67,6 @@ impl World {
         world.guard(PASSPHRASE);
         world.guard(VALUE);
         world.askpass(PASSPHRASE);
-        world
     }
 
     /// Makes another world with the same files, environment and canary.

@@ -22,11 +22,12 @@ pub(super) fn run(mima: &Mima, args: &SecretMove) -> Result<()> {
         )
         .hint(format!("{STORE} names another store to move them from")));
     }
+    refuse_environment(source, target)?;
     let existing = if args.force { Existing::Replace } else { Existing::Keep };
     let reason = Reason::new(format!("mima secret move --to {}", target.word()));
-    let from = mima.open(source)?;
+    let from = mima.open(source);
     let from = Place { name: source.word(), store: &*from };
-    let to = mima.open(target)?;
+    let to = mima.open(target);
     let plan = |store| Moving::plan(from, Place { name: target.word(), store }, &names, existing);
     // Before a vault is made, which asks for a passphrase: there may be nothing to put into it.
     if plan(&*to)?.is_done() {
@@ -54,12 +55,18 @@ pub(super) fn run(mima: &Mima, args: &SecretMove) -> Result<()> {
     finished
 }
 
-fn target(name: &str) -> Result<StoreKind> {
-    match StoreKind::named(name) {
-        Ok(StoreKind::Env) => Err(read_only()),
-        Ok(kind) => Ok(kind),
-        Err((what, hint)) => Err(Failure::new(Kind::Usage, what).context("--to").hint(hint)),
+/// The environment takes nothing, and gives nothing away for good.
+fn refuse_environment(source: StoreKind, target: StoreKind) -> Result<()> {
+    if source == StoreKind::Env {
+        return Err(Failure::failed("the store is `env`, and mima removes nothing from there")
+            .hint(format!("name another store to move from: {STORE}=vault")));
     }
+    if target == StoreKind::Env { Err(read_only()) } else { Ok(()) }
+}
+
+fn target(name: &str) -> Result<StoreKind> {
+    StoreKind::named(name)
+        .map_err(|(what, hint)| Failure::new(Kind::Usage, what).context("--to").hint(hint))
 }
 
 /// Says what is left in the old store, and where mima will look from now on.

@@ -1,10 +1,11 @@
 //! Links to secrets that are not there, in the user file and in the project here.
 
-use super::Finding;
+use super::{Finding, stores};
 use crate::config::groups::Groups;
 use crate::error::Kind;
 use crate::flow::{Mima, working_directory};
 use crate::names::SecretName;
+use crate::store::Store;
 
 const SUBJECT: &str = "groups";
 
@@ -20,15 +21,23 @@ pub(super) fn check(mima: &Mima) -> Vec<Finding> {
         found.push(Finding { severity, ..finding });
     }
     // What is wrong with them has been said.
-    let Ok(names) = mima.store().and_then(|store| store.names()) else {
-        return found.into_iter().chain(unlistable(mima)).collect();
+    let Ok(store) = mima.store() else { return found };
+    if !stores::can_list(mima) {
+        return found;
+    }
+    let names = match store.names() {
+        Ok(names) => names,
+        Err(failure) => {
+            found.push(Finding::of("store", &failure));
+            return found;
+        }
     };
     let before = found.len();
     if let Ok(user) = mima.user_file() {
-        found.extend(missing(&user.groups, &names, ""));
+        found.extend(missing(&user.groups, &*store, &names, ""));
     }
     for layer in &look.layers {
-        found.extend(missing(&layer.file.groups, &names, " --project"));
+        found.extend(missing(&layer.file.groups, &*store, &names, " --project"));
     }
     if found.len() == before && mima.user_file().is_ok() {
         found.push(Finding::ok(SUBJECT, "every link leads to a secret"));
@@ -36,23 +45,21 @@ pub(super) fn check(mima: &Mima) -> Vec<Finding> {
     found
 }
 
-fn unlistable(mima: &Mima) -> Option<Finding> {
-    let failure = mima.store().and_then(|store| store.names()).err()?;
-    Some(Finding::of("store", &failure)).filter(|_| mima.store_kind().is_ok())
-}
-
-fn missing(groups: &Groups, names: &[SecretName], flag: &str) -> Vec<Finding> {
+fn missing(groups: &Groups, store: &dyn Store, names: &[SecretName], flag: &str) -> Vec<Finding> {
     let links = groups
         .iter()
         .flat_map(|(group, links)| links.iter().map(move |(var, secret)| (group, var, secret)));
     links
-        .filter(|(_, _, secret)| !names.contains(secret))
-        .map(|(group, var, secret)| {
+        .map(|(group, var, secret)| (group, var, store.name_for(var, secret)))
+        .filter(|(_, _, name)| !names.contains(name))
+        .map(|(group, var, name)| {
             Finding::warning(
                 SUBJECT,
-                format!("group {group} sets {var} from {secret}, and there is no such secret; to drop the link: mima group unlink{flag} {group} {var}"),
+                format!(
+                    "group {group} sets {var} from {name}, and there is no such secret; to drop the link: mima group unlink{flag} {group} {var}"
+                ),
             )
-            .fix(format!("mima secret add {secret}"))
+            .fix(store.how_to_add(&name))
         })
         .collect()
 }

@@ -8,6 +8,8 @@ mod files;
 mod hook;
 mod install;
 pub mod keychain;
+#[cfg(all(target_os = "linux", feature = "secret-service"))]
+mod keyring;
 mod links;
 pub mod profile;
 mod stores;

@@ -26,12 +26,26 @@ pub(super) fn check(mima: &Mima) -> Vec<Finding> {
     if is_vault || mima.vault().exists().unwrap_or(true) {
         found.extend(vault::check(&mima.vault(), is_vault));
     }
+    #[cfg(all(target_os = "linux", feature = "secret-service"))]
+    if matches!(kind, Ok(StoreKind::SecretService)) {
+        found.push(super::keyring::check(mima));
+    }
     #[cfg(target_os = "macos")]
     if matches!(kind, Ok(StoreKind::Keychain)) {
         let keychain = crate::store::keychain::here(mima.paths(), mima.prompter().clone());
         found.extend(super::keychain::check(&keychain, &mima.paths().keychain_index()));
     }
     found
+}
+
+/// Tells whether the names of the secrets can be listed without starting anything. A program
+/// that keeps a keyring is started by the bus when it is first asked.
+pub(super) fn can_list(mima: &Mima) -> bool {
+    #[cfg(all(target_os = "linux", feature = "secret-service"))]
+    if matches!(mima.store_kind(), Ok(StoreKind::SecretService)) {
+        return super::keyring::is_running(mima);
+    }
+    mima.store_kind().is_ok()
 }
 
 fn user_file(mima: &Mima) -> Finding {

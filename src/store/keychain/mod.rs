@@ -60,7 +60,7 @@ pub fn open(paths: &Paths, prompter: Prompter) -> Box<dyn Store> {
 
 /// Returns the keychain of this Mac, for what only a keychain can tell.
 #[cfg(target_os = "macos")]
-pub fn here(paths: &Paths, prompter: Prompter) -> Keychain<impl Api> {
+pub fn here(paths: &Paths, prompter: Prompter) -> Keychain<impl Api + use<>> {
     Keychain::new(apple::Apple::default(), paths, prompter)
 }
 

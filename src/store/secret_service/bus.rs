@@ -30,13 +30,41 @@ pub(super) struct Bus {
 /// Attributes of an item, to look it up by.
 pub(super) type Attributes<'a> = HashMap<&'a str, &'a str>;
 
+/// Whether there is a program that keeps a keyring.
+#[derive(Debug)]
+pub enum Presence {
+    /// It is on the bus.
+    Running,
+    /// It is not, and the bus starts it when it is first asked.
+    Startable,
+    /// There is none, and this says what to do.
+    Absent(Failure),
+}
+
+/// Looks for the service on the session's bus, or the one at `address`. Starts nothing.
+pub(super) fn presence(address: Option<&str>) -> Result<Presence> {
+    let connection = open(address)?;
+    let bus = DBusProxy::new(&connection).map_err(|error| no_bus(&error))?;
+    let name = SERVICE.try_into().map_err(|error| explain(&zbus::Error::from(error).into()))?;
+    if bus.name_has_owner(name).map_err(|error| explain(&error.into()))? {
+        return Ok(Presence::Running);
+    }
+    let startable = bus.list_activatable_names().map_err(|error| explain(&error.into()))?;
+    let is_startable = startable.iter().any(|name| name.as_str() == SERVICE);
+    Ok(if is_startable { Presence::Startable } else { Presence::Absent(no_service()) })
+}
+
+fn open(address: Option<&str>) -> Result<Connection> {
+    let builder = address.map_or_else(Builder::session, Builder::address);
+    builder
+        .and_then(|builder| builder.method_timeout(PATIENCE).build())
+        .map_err(|error| no_bus(&error))
+}
+
 impl Bus {
     /// Connects to the session's bus, or the one at `address`.
     pub(super) fn connect(address: Option<&str>) -> Result<Self> {
-        let builder = address.map_or_else(Builder::session, Builder::address);
-        let connection = builder
-            .and_then(|builder| builder.method_timeout(PATIENCE).build())
-            .map_err(|error| no_bus(&error))?;
+        let connection = open(address)?;
         let service = SecretService::connect_with_existing(EncryptionType::Dh, connection.clone())
             .map_err(|error| explain(&error))?;
         Ok(Self { connection, service })

@@ -27,6 +27,7 @@ use crate::prompt::{Prompter, Reason};
 use crate::secret::Secret;
 use crate::{fs, term};
 
+pub use bus::Presence;
 use bus::{Attributes, Bus, Items, attributes, explain};
 
 /// What sort of item it is: a schema of mima's own.
@@ -75,6 +76,11 @@ impl SecretService {
     #[must_use]
     pub fn on_bus(self, address: String) -> Self {
         Self { address: Some(address), ..self }
+    }
+
+    /// Tells whether there is a program that keeps a keyring. Starts none.
+    pub fn presence(&self) -> Result<Presence> {
+        bus::presence(self.address.as_deref())
     }
 
     fn bus(&self) -> Result<&Bus> {
