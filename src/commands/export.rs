@@ -15,7 +15,7 @@ use crate::env::Vars;
 use crate::env::diff::{Before, Change, Memory, Plan};
 use crate::env::state::{STATE, State};
 use crate::error::{Failure, Result};
-use crate::flow::{Look, Mima, environment, own_binary, plan, working_directory};
+use crate::flow::{Look, Mima, environment, plan, started_binary, working_directory};
 use crate::names::{GroupName, VarName};
 use crate::secret::Secret;
 use crate::shell::{Script, Shell};
@@ -168,7 +168,7 @@ fn script(
     }
     let wrapped: Vec<_> = outcome.groups.iter().filter(|group| group.may_wrap()).cloned().collect();
     // Finding the binary takes a look into every directory of PATH.
-    let binary = if wrapped.is_empty() { PathBuf::new() } else { own_binary()? };
+    let binary = if wrapped.is_empty() { PathBuf::new() } else { started_binary()? };
     script.wrap(&wrapped, &binary);
     Ok(ending(mima, args, script, &outcome.look, &outcome.state.key))
 }

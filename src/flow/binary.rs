@@ -5,22 +5,28 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Context, Result};
 
-/// Returns the path by which a shell is to start mima again: the one it was started by, if that
-/// is absolute, as the hook's is; else where `PATH` leads to this very program. The kernel's own
-/// name for it has links followed, and a package manager's versioned directory is gone after the
-/// next upgrade.
+/// Returns the path by which a shell is to start mima from now on: where `PATH` leads to this
+/// very program. The kernel's own name for it has links followed, and a package manager's
+/// versioned directory is gone after the next upgrade.
 pub fn own_binary() -> Result<PathBuf> {
     let exact = std::env::current_exe().context("could not find out where mima is")?;
-    let inode = |path: &Path| std::fs::metadata(path).map(|meta| (meta.dev(), meta.ino())).ok();
     let own = inode(&exact);
-    let started = std::env::args_os().next().map(PathBuf::from);
-    // Where it was replaced while it runs, that name leads to what took its place.
-    let is_started = |path: &PathBuf| path.is_absolute() && (own.is_none() || inode(path) == own);
-    if let Some(started) = started.filter(is_started) {
-        return Ok(started);
-    }
     let is_own = |path: &PathBuf| path.is_absolute() && own.is_some() && inode(path) == own;
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let found = std::env::split_paths(&path).map(|dir| dir.join("mima")).find(is_own);
-    Ok(found.unwrap_or(exact))
+    Ok(std::env::split_paths(&path).map(|dir| dir.join("mima")).find(is_own).unwrap_or(exact))
+}
+
+/// Returns the path by which a shell has started mima, if that is absolute, as in the hook. A
+/// project can put a directory on `PATH`; what it leads to later must not become the program
+/// that is asked for secrets.
+pub fn started_binary() -> Result<PathBuf> {
+    let own = std::env::current_exe().ok().as_deref().and_then(inode);
+    let started = std::env::args_os().next().map(PathBuf::from);
+    // Where it was replaced while it runs, that name leads to what took its place.
+    let is_own = |path: &PathBuf| path.is_absolute() && (own.is_none() || inode(path) == own);
+    started.filter(is_own).map_or_else(own_binary, Ok)
+}
+
+fn inode(path: &Path) -> Option<(u64, u64)> {
+    std::fs::metadata(path).map(|meta| (meta.dev(), meta.ino())).ok()
 }

@@ -12,7 +12,7 @@ mod value;
 mod wanted;
 mod watch;
 
-pub use binary::own_binary;
+pub use binary::{own_binary, started_binary};
 pub use command::{Found, find, find_on_path};
 pub use edit::Target;
 pub use moving::{Arrival, Moving, Place};
