@@ -102,7 +102,7 @@ fn assert_fails<T>(result: Result<T, Failure>, kind: Kind, parts: &[&str]) {
     }
 }
 
-// The fake: macos.md, section 2, "Rules".
+// The fake: the rules that it follows.
 
 #[test]
 fn the_fake_answers_an_unentitled_program_as_macos_does() {

@@ -1,7 +1,7 @@
 //! The keychain, Touch ID and the own signature: the calls to macOS, and nothing that decides.
 //! What an answer means is said in `store::keychain`, which also says which calls may prompt.
 //!
-//! Sources: Apple, `SecItem.h`, `SecCode.h`, `LAContext.h`, TN3137; macos.md, section 2.
+//! Sources: Apple, `SecItem.h`, `SecCode.h`, `LAContext.h`, TN3137; and the source of Security-61901.
 
 use std::sync::mpsc;
 use std::time::Duration;

@@ -1,6 +1,6 @@
-//! A Mac's keychains and Touch ID, as far as macos.md, section 2, tells how they behave: each
-//! rule there has a line here, and a test in `tests/keychain.rs`. What that page marks as
-//! unknown, this marks too.
+//! A Mac's keychains and Touch ID, as far as Apple's headers, TN3137 and the source of
+//! Security-61901 tell how they behave: each rule has a line here, and a test in
+//! `tests/keychain.rs`. What none of them says is marked as unknown.
 
 use std::cell::Cell;
 use std::collections::{BTreeMap, VecDeque};

@@ -8,7 +8,7 @@
 //! ```
 //!
 //! Names are not secret. They are kept here because listing must never prompt: the keychain
-//! can be asked for names too, but there is a report of it prompting (macos.md, section 2), and
+//! can be asked for names too, but there are reports of it prompting, and
 //! an item's tier has to be remembered where the keychain's own answer cannot change it.
 //!
 //! The account of an item is `NAME`, later `NAME#1`, `NAME#2`: a new value becomes a new item,
