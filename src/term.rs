@@ -1,7 +1,7 @@
 //! What reaches a screen: one sanitizer, and writing that survives a closed pipe.
 
 use std::io::{self, IsTerminal, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rustix::io::Errno;
 
@@ -19,27 +19,36 @@ pub fn sanitize(text: &str) -> String {
 
 /// Makes a path fit to print, with the home directory as `~`.
 pub fn path(path: &Path) -> String {
-    let home = std::env::var_os("HOME").filter(|home| Path::new(home).is_absolute());
-    match home.as_ref().and_then(|home| path.strip_prefix(home).ok()) {
+    match below_home(path) {
         Some(rest) if rest.as_os_str().is_empty() => "~".to_owned(),
         Some(rest) => format!("~/{}", sanitize(&rest.to_string_lossy())),
         None => sanitize(&path.to_string_lossy()),
     }
 }
 
-/// Makes a path fit to paste: one word to every shell, with the home directory as `~`.
+/// Makes a path fit to paste: one word to every shell, with the home directory as `~`. Whoever
+/// prints it still makes it fit to print.
 pub fn word(path: &Path) -> String {
-    let shown = self::path(path);
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "._/+-@".contains(c);
-    let (tilde, rest) = match shown.strip_prefix("~/") {
-        Some(rest) => ("~/", rest),
-        None => ("", shown.as_str()),
+    let quoted = |text: &str| {
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-+@,:".contains(c);
+        if !text.is_empty() && text.chars().all(is_plain) {
+            return text.to_owned();
+        }
+        // Only to be read and pasted; what is evaluated goes through `shell::quote`.
+        format!("'{}'", text.replace('\'', r"'\''"))
     };
-    if shown == "~" || rest.chars().all(is_plain) {
-        return shown;
+    match below_home(path) {
+        Some(rest) if rest.as_os_str().is_empty() => "~".to_owned(),
+        // A quoted tilde is none.
+        Some(rest) => format!("~/{}", quoted(&rest.to_string_lossy())),
+        None => quoted(&path.to_string_lossy()),
     }
-    // Only to be read and pasted; what is evaluated goes through `shell::quote`.
-    format!("{tilde}'{}'", rest.replace('\'', r"'\''"))
+}
+
+/// Returns the rest of a path that is the home directory or in it.
+fn below_home(path: &Path) -> Option<PathBuf> {
+    let home = std::env::var_os("HOME").filter(|home| Path::new(home).is_absolute())?;
+    path.strip_prefix(home).ok().map(Path::to_owned)
 }
 
 fn is_unprintable(c: char) -> bool {
@@ -155,12 +164,17 @@ mod tests {
     fn a_path_to_paste_is_one_word() {
         for (path, want) in [
             ("/p/.mima.yaml", "/p/.mima.yaml"),
+            ("/a/b-1.age", "/a/b-1.age"),
+            ("/a b/it's", r"'/a b/it'\''s'"),
+            ("/a/~", "'/a/~'"),
             ("/a b/$(id)", "'/a b/$(id)'"),
             ("/it's", r"'/it'\''s'"),
             ("/=ls/~", "'/=ls/~'"),
         ] {
             assert_eq!(word(Path::new(path)), want);
         }
+        let home = std::env::var_os("HOME").unwrap();
+        assert_eq!(word(&Path::new(&home).join("a b")), "~/'a b'");
     }
 
     #[test]

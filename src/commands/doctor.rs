@@ -62,10 +62,7 @@ fn stale_completions() -> Vec<Finding> {
                 severity: Severity::Note,
                 subject: "install",
                 what: format!("{} is of another version of mima", term::path(&path)),
-                fix: Some(format!(
-                    "mima completions {name} > {}",
-                    crate::flow::doctor::word(&path)
-                )),
+                fix: Some(format!("mima completions {name} > {}", crate::term::word(&path))),
             });
         }
     }

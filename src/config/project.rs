@@ -46,16 +46,8 @@ pub struct ProjectFile {
     pub path_add: Vec<Text>,
     /// Directories to put in front of other lists.
     pub list_add: Vec<(VarName, Vec<Text>)>,
-    /// dotenv files that must exist.
-    pub dotenv: Vec<Text>,
-    /// dotenv files that may exist.
-    pub dotenv_if_exists: Vec<Text>,
     /// Variables that a dotenv file may set although they can run code.
     pub dotenv_allow: Vec<Located<VarName>>,
-    /// The flake whose environment is loaded.
-    pub use_flake: Option<Text>,
-    /// The languages whose usual directories are added.
-    pub layout: Vec<Located<Layout>>,
     /// Further files whose change reloads the environment.
     pub watch_file: Vec<Text>,
     /// The switch of [`Self::source_up`], if the file has it.
@@ -93,11 +85,7 @@ impl ProjectFile {
             unset: append(self.unset, local.unset),
             path_add: append(self.path_add, local.path_add),
             list_add: by_key(self.list_add, lists, Vec::extend),
-            dotenv: append(self.dotenv, local.dotenv),
-            dotenv_if_exists: append(self.dotenv_if_exists, local.dotenv_if_exists),
             dotenv_allow: append(self.dotenv_allow, local.dotenv_allow),
-            use_flake: local.use_flake.map(Located::local).or(self.use_flake),
-            layout: append(self.layout, local.layout),
             watch_file: append(self.watch_file, local.watch_file),
             source_up: local.source_up.map(Located::local).or(self.source_up),
             env_vars_required: append(self.env_vars_required, local.env_vars_required),
@@ -128,40 +116,6 @@ fn by_key<T>(
     }
     entries
 }
-
-/// A language whose usual directories [`ProjectFile::layout`] adds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Layout {
-    /// Node.js.
-    Node,
-    /// Go.
-    Go,
-    /// PHP.
-    Php,
-    /// Ruby.
-    Ruby,
-    /// Perl.
-    Perl,
-    /// Python, with an existing virtual environment.
-    Python,
-}
-
-impl Layout {
-    /// The word for it in a file.
-    pub fn name(self) -> &'static str {
-        LAYOUTS.iter().find(|(_, layout)| *layout == self).map_or("", |(name, _)| name)
-    }
-}
-
-/// The layouts by name.
-const LAYOUTS: &[(&str, Layout)] = &[
-    ("node", Layout::Node),
-    ("go", Layout::Go),
-    ("php", Layout::Php),
-    ("ruby", Layout::Ruby),
-    ("perl", Layout::Perl),
-    ("python", Layout::Python),
-];
 
 impl Document for ProjectFile {
     const KEYS: &'static [&'static str] = KEYS;

@@ -1,17 +1,17 @@
 //! Where mima itself is.
 
-use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use crate::error::{Context, Result};
+use crate::fs::identity;
 
 /// Returns the path by which a shell is to start mima from now on: where `PATH` leads to this
 /// very program. The kernel's own name for it has links followed, and a package manager's
 /// versioned directory is gone after the next upgrade.
 pub fn own_binary() -> Result<PathBuf> {
     let exact = std::env::current_exe().context("could not find out where mima is")?;
-    let own = inode(&exact);
-    let is_own = |path: &PathBuf| path.is_absolute() && own.is_some() && inode(path) == own;
+    let own = identity(&exact);
+    let is_own = |path: &PathBuf| path.is_absolute() && own.is_some() && identity(path) == own;
     let path = std::env::var_os("PATH").unwrap_or_default();
     Ok(std::env::split_paths(&path).map(|dir| dir.join("mima")).find(is_own).unwrap_or(exact))
 }
@@ -20,13 +20,9 @@ pub fn own_binary() -> Result<PathBuf> {
 /// project can put a directory on `PATH`; what it leads to later must not become the program
 /// that is asked for secrets.
 pub fn started_binary() -> Result<PathBuf> {
-    let own = std::env::current_exe().ok().as_deref().and_then(inode);
+    let own = std::env::current_exe().ok().as_deref().and_then(identity);
     let started = std::env::args_os().next().map(PathBuf::from);
     // Where it was replaced while it runs, that name leads to what took its place.
-    let is_own = |path: &PathBuf| path.is_absolute() && (own.is_none() || inode(path) == own);
+    let is_own = |path: &PathBuf| path.is_absolute() && (own.is_none() || identity(path) == own);
     started.filter(is_own).map_or_else(own_binary, Ok)
-}
-
-fn inode(path: &Path) -> Option<(u64, u64)> {
-    std::fs::metadata(path).map(|meta| (meta.dev(), meta.ino())).ok()
 }

@@ -5,7 +5,6 @@
 
 use std::ffi::OsString;
 use std::io;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 
 use rustix::io::Errno;
@@ -17,6 +16,7 @@ use crate::config::groups::Groups;
 use crate::config::parse::{Fault, parse};
 use crate::config::project::ProjectFile;
 use crate::error::{Context, Failure, Kind, Result};
+use crate::fs::identity;
 use crate::term;
 use crate::trust::{self, Candidate, Trust, Verdict};
 
@@ -329,8 +329,7 @@ fn goes_back(path: &Path) -> bool {
 
 /// Tells whether two paths lead to the same file or directory, which is there.
 fn is_same(one: &Path, other: &Path) -> bool {
-    let inode = |path: &Path| std::fs::metadata(path).map(|meta| (meta.dev(), meta.ino())).ok();
-    inode(one).is_some_and(|one| Some(one) == inode(other))
+    identity(one).is_some_and(|one| Some(one) == identity(other))
 }
 
 /// Returns the environment of this process: each variable once, the first one counts.

@@ -83,11 +83,7 @@ fn rows(file: &ProjectFile, user: &Groups) -> Vec<(&'static str, String)> {
     for (head, what) in [
         ("PATH", joined(&file.path_add, String::as_str)),
         ("unset", joined(&file.unset, VarName::as_str)),
-        ("dotenv", joined(&file.dotenv, String::as_str)),
-        ("dotenv", joined(&file.dotenv_if_exists, String::as_str)),
         ("dotenv_allow", joined(&file.dotenv_allow, VarName::as_str)),
-        ("flake", file.use_flake.iter().map(|flake| flake.value.as_str()).collect()),
-        ("layout", joined(&file.layout, |layout| layout.name())),
         ("watches", joined(&file.watch_file, String::as_str)),
         ("requires", joined(&file.env_vars_required, VarName::as_str)),
     ] {

@@ -3,10 +3,11 @@
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use super::{Finding, several, word};
+use super::{Finding, several};
 use crate::fs::{self, Forgery};
 use crate::paths::Paths;
 use crate::term;
+use crate::term::word;
 
 const SUBJECT: &str = "files";
 /// How deep to look below the data directory: a vault may be a git repository.

@@ -4,11 +4,12 @@
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
-use super::{Finding, word};
+use super::Finding;
 use crate::env::state::State;
 use crate::flow::environment;
 use crate::fs::{self, Forgery};
 use crate::term;
+use crate::term::word;
 
 const SUBJECT: &str = "hook";
 /// What the hook's own function tells `mima doctor`: the shell, a word for each thing that is

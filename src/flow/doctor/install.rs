@@ -3,9 +3,10 @@
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use super::{Finding, profile, word};
-use crate::fs::Forgery;
+use super::{Finding, profile};
+use crate::fs::{Forgery, identity};
 use crate::term;
+use crate::term::word;
 
 const SUBJECT: &str = "install";
 
@@ -54,8 +55,7 @@ fn exposed(path: &Path) -> Option<Finding> {
 
 /// Which mima a shell finds, and in whose directories it looks before.
 fn on_path(own: &Path) -> Vec<Finding> {
-    let inode = |path: &Path| std::fs::metadata(path).map(|meta| (meta.dev(), meta.ino())).ok();
-    let this = inode(own);
+    let this = identity(own);
     let dirs: Vec<_> =
         std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default()).collect();
     let is_mima = |path: &PathBuf| {
@@ -72,9 +72,9 @@ fn on_path(own: &Path) -> Vec<Finding> {
             Finding::warning(SUBJECT, "no mima is on PATH, so the hook may not find it")
                 .fix(prepend()),
         ),
-        Some((first, rest)) if inode(first) == this => {
+        Some((first, rest)) if identity(first) == this => {
             let mut others: Vec<_> =
-                rest.iter().filter(|path| inode(path) != this).cloned().collect();
+                rest.iter().filter(|path| identity(path) != this).cloned().collect();
             others.dedup();
             found.extend(others.iter().map(|other| {
                 Finding::note(

@@ -2,11 +2,12 @@
 
 use std::path::Path;
 
-use super::{Finding, word};
+use super::Finding;
 use crate::error::{Failure, Kind};
 use crate::store::Store;
 use crate::store::keychain::api::Api;
 use crate::store::keychain::{Keychain, Tier};
+use crate::term::word;
 
 const SUBJECT: &str = "keychain";
 

@@ -16,11 +16,8 @@ mod stores;
 mod system;
 mod vault;
 
-use std::path::Path;
-
 use super::Mima;
 use crate::error::Failure;
-use crate::shell::quote;
 use crate::term;
 
 /// How bad it is.
@@ -123,46 +120,11 @@ pub fn examine(mima: &Result<Mima, Failure>) -> Vec<Finding> {
     known
 }
 
-/// Writes a path as a word of a command that can be pasted into any shell.
-pub fn word(path: &Path) -> String {
-    let quoted = |text: &[u8]| {
-        let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"/._-+@,:".contains(byte);
-        if !text.is_empty() && text.iter().all(plain) {
-            return String::from_utf8_lossy(text).into_owned();
-        }
-        String::from_utf8_lossy(&quote::posix(text)).into_owned()
-    };
-    let home = std::env::var_os("HOME").filter(|home| Path::new(home).is_absolute());
-    let rest = home.as_ref().and_then(|home| path.strip_prefix(home).ok());
-    match rest {
-        // A quoted tilde is none.
-        Some(rest) if !rest.as_os_str().is_empty() => {
-            format!("~/{}", quoted(rest.as_os_str().as_encoded_bytes()))
-        }
-        _ => quoted(path.as_os_str().as_encoded_bytes()),
-    }
-}
-
 /// Says how many and which one first, for what may be many.
 fn several(what: &str, paths: &[std::path::PathBuf]) -> String {
     match paths {
         [] => String::new(),
         [one] => format!("{what} {}", term::path(one)),
         [first, rest @ ..] => format!("{what} {} and {} more", term::path(first), rest.len()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::word;
-    use std::path::Path;
-
-    #[test]
-    fn a_path_becomes_one_word_of_a_command() {
-        assert_eq!(word(Path::new("/a/b-1.age")), "/a/b-1.age");
-        assert_eq!(word(Path::new("/a b/it's")), r"'/a b/it'\''s'");
-        assert_eq!(word(Path::new("/a/~")), "'/a/~'");
-        let home = std::env::var_os("HOME").unwrap();
-        assert_eq!(word(&Path::new(&home).join("a b")), "~/'a b'");
     }
 }

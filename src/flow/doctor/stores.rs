@@ -2,12 +2,13 @@
 
 use std::path::PathBuf;
 
-use super::{Finding, vault, word};
+use super::{Finding, vault};
 use crate::config::user::StoreKind;
 use crate::flow::{Mima, STORE, chosen_store};
 use crate::fs::Forgery;
 use crate::prompt::ASKPASS;
 use crate::term;
+use crate::term::word;
 
 pub(super) fn check(mima: &Mima) -> Vec<Finding> {
     let mut found = vec![user_file(mima)];

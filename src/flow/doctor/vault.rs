@@ -2,11 +2,12 @@
 
 use std::path::Path;
 
-use super::{Finding, word};
+use super::Finding;
 use crate::fs::Forgery;
 use crate::store::Store;
 use crate::store::vault::{Opener, PinState, Vault};
 use crate::term;
+use crate::term::word;
 
 const SUBJECT: &str = "vault";
 const CONFIRM: &str = "mima vault recipients --accept";
