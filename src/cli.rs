@@ -46,6 +46,13 @@ pub enum Verb {
     Group(Group),
     /// Run a command with the secrets of a group
     Run(Run),
+    /// Ask once, and then not again in this shell for a while
+    Unlock(Unlock),
+    /// Forget what was unlocked in this terminal
+    Lock(Lock),
+    /// Look after what keeps unlocked values for a while
+    #[command(subcommand)]
+    Session(Session),
     /// Print the secrets of a group as lines for `eval`
     Env(Env),
     /// Print the hook for a shell's rc file
@@ -262,12 +269,60 @@ pub struct Run {
     /// Fail instead of asking for the passphrase
     #[arg(long)]
     pub no_prompt: bool,
+    /// Let everything that the command starts use these groups without asking, until it ends
+    #[arg(long, value_name = "GROUP[,GROUP…]")]
+    pub grant: Option<String>,
     /// The groups, separated by commas
     #[arg(value_name = "GROUP[,GROUP…]")]
     pub groups: String,
     /// The command; without one, list the variables by name
     #[arg(value_name = "CMD", trailing_var_arg = true)]
     pub command: Vec<OsString>,
+}
+
+#[derive(Debug, Args)]
+#[expect(missing_docs, reason = "clap would show it instead of the line in `Verb`")]
+pub struct Unlock {
+    /// The groups, separated by commas
+    #[arg(value_name = "GROUP[,GROUP…]")]
+    pub groups: String,
+}
+
+#[derive(Debug, Args)]
+#[expect(missing_docs, reason = "clap would show it instead of the line in `Verb`")]
+pub struct Lock {
+    /// And everywhere else
+    #[arg(long)]
+    pub all: bool,
+}
+
+#[derive(Debug, Subcommand)]
+#[expect(missing_docs, reason = "clap would show it instead of the line in `Verb`")]
+pub enum Session {
+    /// Show what is unlocked, where, and for how long
+    Status(Json),
+    /// Forget everything, and end the agent
+    Stop,
+    /// Let systemd or launchd start the agent
+    Install(SessionInstall),
+    /// Be the agent; nobody needs to type this
+    Serve(SessionServe),
+}
+
+#[derive(Debug, Args)]
+#[expect(missing_docs, reason = "clap would show it instead of the line in `Session`")]
+pub struct SessionInstall {
+    /// Take away what this put there
+    #[arg(long)]
+    pub remove: bool,
+}
+
+#[derive(Debug, Args)]
+#[expect(missing_docs, reason = "clap would show it instead of the line in `Session`")]
+pub struct SessionServe {
+    /// The socket is standard input, and the lock standard output
+    #[arg(long, hide = true)]
+    pub inherited: bool,
 }
 
 #[derive(Debug, Args)]

@@ -11,12 +11,15 @@ mod export;
 mod group;
 mod hook;
 mod init;
+mod lock;
 mod man;
 mod prune;
 mod run;
 mod secret;
+mod session;
 mod set;
 mod status;
+mod unlock;
 mod usage;
 mod vault;
 
@@ -68,6 +71,9 @@ fn dispatch(cli: Cli) -> Result<()> {
         Verb::Secret(verb) => secret::run(&mima(Asking::Allowed)?, &verb),
         Verb::Group(verb) => group::run(&mima(Asking::Allowed)?, &verb),
         Verb::Run(args) => run::run(&mima(unless(args.no_prompt))?, &args),
+        Verb::Unlock(args) => unlock::run(&mima(Asking::Allowed)?, &args),
+        Verb::Lock(args) => lock::run(&mima(Asking::Forbidden)?, &args),
+        Verb::Session(verb) => session::run(&mima(Asking::Forbidden)?, &verb),
         Verb::Env(args) => env::run(&mima(unless(args.no_prompt))?, &args),
         Verb::Hook(args) => hook::run(&mima(Asking::Allowed)?, &args),
         Verb::Init => init::run(&mima(Asking::Allowed)?),

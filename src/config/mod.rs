@@ -9,4 +9,5 @@ pub mod expand;
 pub mod groups;
 pub mod parse;
 pub mod project;
+pub mod session;
 pub mod user;

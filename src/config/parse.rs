@@ -71,15 +71,19 @@ fn place_of(bytes: &[u8], offset: usize) -> Place {
 
 /// Says what is wrong with a key that the file does not have.
 pub(super) fn unknown<T: Document>(key: &Node) -> Fault {
-    let known = || std::iter::once("groups").chain(T::KEYS.iter().copied());
-    let (what, hint) = T::explain(key.text()).unwrap_or_else(|| {
-        let hint = match names::nearest(key.text(), known()) {
-            Some(near) => format!("did you mean `{near}`?"),
-            None => format!("the keys are: {}", known().collect::<Vec<_>>().join(", ")),
-        };
-        ("an unknown key".to_owned(), hint)
-    });
-    key.fault(what).hint(hint)
+    match T::explain(key.text()) {
+        Some((what, hint)) => key.fault(what).hint(hint),
+        None => unknown_key(key, &[&["groups"], T::KEYS].concat()),
+    }
+}
+
+/// Says that a key is none of `known`.
+pub(super) fn unknown_key(key: &Node, known: &[&str]) -> Fault {
+    let hint = match names::nearest(key.text(), known.iter().copied()) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!("the keys are: {}", known.join(", ")),
+    };
+    key.fault("an unknown key").hint(hint)
 }
 
 /// A position in a file, counted from 1.

@@ -1,15 +1,14 @@
 //! The user file, `~/.mima.yaml`: groups that work everywhere, and every setting that
 //! concerns security.
 
-use super::groups::Groups;
+use super::groups::{Groups, group_name};
 use super::parse::outline::Node;
 use super::parse::{Document, Fault, unknown};
 use super::project;
+use super::session::Settings;
 use crate::error::Result;
-use crate::names;
+use crate::names::{self, GroupName};
 
-/// Keys of later versions. Ignoring a security setting would be worse than refusing it.
-const NOT_YET: &[&str] = &["confirm", "session"];
 /// What a file can never do, however the key is called.
 pub(super) const NEVER: &[&str] = &["allow", "allowed", "trust", "trusted"];
 /// The stores that mima knows of, whether this build has them or not.
@@ -31,6 +30,10 @@ pub struct UserFile {
     pub groups: Groups,
     /// Where values lie.
     pub store: StoreKind,
+    /// How long what was unlocked stays so.
+    pub session: Settings,
+    /// Groups that are asked for each time, in order and each once.
+    pub confirm: Vec<GroupName>,
 }
 
 /// Which store keeps the values.
@@ -74,24 +77,20 @@ impl StoreKind {
 }
 
 impl Document for UserFile {
-    const KEYS: &'static [&'static str] = &["store"];
+    const KEYS: &'static [&'static str] = &["store", "session", "confirm"];
 
     fn set(&mut self, key: &Node, value: &Node) -> Result<(), Fault> {
         match key.text() {
             "groups" => self.groups = Groups::read(value)?,
             "store" => self.store = store(value)?,
+            "session" => self.session = Settings::read(value)?,
+            "confirm" => self.confirm = groups(value)?,
             _ => return Err(unknown::<Self>(key)),
         }
         Ok(())
     }
 
     fn explain(key: &str) -> Option<(String, String)> {
-        if NOT_YET.contains(&key) {
-            return Some((
-                "this version of mima does not know this setting yet".to_owned(),
-                format!("remove `{key}`: without it mima asks every time"),
-            ));
-        }
         if NEVER.contains(&key) {
             return Some(no_trust());
         }
@@ -108,6 +107,15 @@ pub(super) fn no_trust() -> (String, String) {
 
 fn store(value: &Node) -> Result<StoreKind, Fault> {
     StoreKind::named(value.scalar()?).map_err(|(what, hint)| value.fault(what).hint(hint))
+}
+
+/// Reads names of groups. Whether there are such groups depends on the project.
+fn groups(value: &Node) -> Result<Vec<GroupName>, Fault> {
+    let mut names: Vec<_> =
+        value.list(group_name)?.into_iter().map(|located| located.value).collect();
+    names.sort();
+    names.dedup();
+    Ok(names)
 }
 
 #[cfg(test)]
@@ -159,13 +167,46 @@ mod tests {
     }
 
     #[test]
+    fn the_groups_to_confirm_are_sorted_and_each_there_once() {
+        for (text, want) in [
+            ("", ""),
+            ("confirm: []", ""),
+            ("confirm: [prod]", "prod"),
+            ("confirm:\n- stage\n- prod\n- stage\n- 'Prod'\n", "Prod prod stage"),
+        ] {
+            let file = parse::<UserFile>(text.as_bytes(), "f").unwrap();
+            let names: Vec<_> = file.confirm.iter().map(GroupName::as_str).collect();
+            assert_eq!(names.join(" "), want, "{text}");
+        }
+    }
+
+    #[test]
     fn settings_that_mima_cannot_keep_are_refused() {
         for (text, want) in [
             ("store: valut", "f:1:8: store: this is no store of mima\nhint: did you mean `vault`?"),
+            ("sesion: {}", "f:1:1: sesion: an unknown key\nhint: did you mean `session`?"),
             (
-                "session: {idle: 10m}",
-                "f:1:1: session: this version of mima does not know this setting yet\n\
-                 hint: remove `session`: without it mima asks every time",
+                "hunter2: 1",
+                "f:1:1: hunter2: an unknown key\nhint: the keys are: groups, store, session, confirm",
+            ),
+            (
+                "confirm: prod",
+                "f:1:10: confirm: a list belongs here\n\
+                 hint: write [one, two], or [one] for a single item",
+            ),
+            (
+                "confirm: [prod, a b]",
+                "f:1:17: confirm: this is no name for a group\n\
+                 hint: a group's name starts with a letter or digit and goes on with letters, \
+                 digits, `.`, `_`, `-`; 64 at most",
+            ),
+            (
+                "confirm: [[prod]]",
+                "f:1:11: confirm: a single value belongs here\nhint: put no list and no keys here",
+            ),
+            (
+                "confirm: [a]\nconfirm: []",
+                "f:2:1: confirm: this key is there twice\nhint: remove one of them",
             ),
             (
                 "# c\nenv: {A: b}",
