@@ -27,6 +27,7 @@ pub mod names;
 pub mod paths;
 pub mod prompt;
 pub mod secret;
+pub mod session;
 pub mod shell;
 pub mod store;
 pub mod sys;

@@ -1,5 +1,6 @@
 //! Where mima's files are. Reads the environment once, in [`Paths::from_env`].
 
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use directories::BaseDirs;
@@ -8,11 +9,17 @@ use crate::error::{Context, Failure, Result};
 use crate::sys;
 use crate::{fs, term};
 
+/// How long the system's directory for sockets may be, in bytes: an address takes 107, or 103 on
+/// macOS.
+const LONGEST_RUNTIME: usize = 80;
+
 /// The places that mima reads and writes.
 pub struct Paths {
     home: PathBuf,
     user_file: PathBuf,
     data: PathBuf,
+    /// Where state lies that does not outlive the machine, if that is elsewhere.
+    state: Option<PathBuf>,
 }
 
 impl Paths {
@@ -36,12 +43,13 @@ impl Paths {
         }
         let (home, data) = home_and_data()?;
         refuse_anothers_home(&home, as_root)?;
-        Ok(Self { user_file: home.join(".mima.yaml"), data: data.join("mima"), home })
+        let state = cfg!(target_os = "linux").then(|| home.join(".local/state"));
+        Ok(Self { user_file: home.join(".mima.yaml"), data: data.join("mima"), state, home })
     }
 
     /// Puts everything into `dir`, as `MIMA_HOME` does.
     pub fn in_dir(dir: PathBuf) -> Self {
-        Self { user_file: dir.join("mima.yaml"), home: dir.clone(), data: dir }
+        Self { user_file: dir.join("mima.yaml"), home: dir.clone(), data: dir, state: None }
     }
 
     /// The home directory.
@@ -91,6 +99,26 @@ impl Paths {
         self.data.join("stamps")
     }
 
+    /// The directory of the session agent's socket: the one that the system has for such, if it
+    /// is the user's alone, and short enough for a socket's address. (threat G3)
+    pub fn runtime(&self) -> PathBuf {
+        let own = || match &self.state {
+            Some(state) => state.join("mima/run"),
+            None => self.data.join("run"),
+        };
+        let is_usable = |dir: &PathBuf| {
+            let meta = std::fs::symlink_metadata(dir);
+            let is_private = meta.is_ok_and(|meta| {
+                let is_own = meta.uid() == rustix::process::geteuid().as_raw();
+                meta.is_dir() && is_own && meta.mode() & 0o777 == 0o700
+            });
+            dir.is_absolute() && dir.as_os_str().len() <= LONGEST_RUNTIME && is_private
+        };
+        // Elsewhere, and where everything is kept together, the variable says nothing.
+        let given = self.state.as_ref().and_then(|_| std::env::var_os("XDG_RUNTIME_DIR"));
+        given.map(PathBuf::from).filter(is_usable).map_or_else(own, |dir| dir.join("mima"))
+    }
+
     /// The lock that every change is made under.
     pub fn lock(&self) -> PathBuf {
         self.data.join("lock")
@@ -126,7 +154,6 @@ fn no_home() -> Failure {
 /// Refuses to work as one user in the home of another: `sudo mima …` would leave files that
 /// the user cannot read any more. (threat D7)
 fn refuse_anothers_home(home: &Path, as_root: bool) -> Result<()> {
-    use std::os::unix::fs::MetadataExt;
     let me = rustix::process::geteuid();
     match std::fs::metadata(home) {
         Ok(meta) if meta.uid() != me.as_raw() && as_root && me.is_root() => {

@@ -26,6 +26,19 @@ pub fn path(path: &Path) -> String {
     }
 }
 
+/// Says how long something takes, by its two largest units: `1 h 58 min`.
+pub fn duration(time: std::time::Duration) -> String {
+    let seconds = time.as_secs();
+    let (hours, minutes, rest) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+    match (hours, minutes, rest) {
+        (0, 0, rest) => format!("{rest} s"),
+        (0, minutes, 0) => format!("{minutes} min"),
+        (0, minutes, rest) => format!("{minutes} min {rest} s"),
+        (hours, 0, _) => format!("{hours} h"),
+        (hours, minutes, _) => format!("{hours} h {minutes} min"),
+    }
+}
+
 /// Makes a path fit to paste: one word to every shell, with the home directory as `~`. Whoever
 /// prints it still makes it fit to print.
 pub fn word(path: &Path) -> String {

@@ -4,7 +4,7 @@ use zeroize::Zeroizing;
 
 use crate::cli::{Env, Syntax};
 use crate::error::{Failure, Result};
-use crate::flow::{Mima, Wanted};
+use crate::flow::{Mima, Purpose, Wanted};
 use crate::names::VarName;
 use crate::secret::Secret;
 use crate::shell::quote;
@@ -14,12 +14,16 @@ pub(super) fn run(mima: &Mima, args: &Env) -> Result<()> {
     let wanted = Wanted::resolve(mima, &args.groups)?;
     let store = mima.store()?;
     wanted.check_exist(&*store)?;
-    let secrets = wanted.read(&*store, "env", "standard output")?;
+    let secrets = wanted.read(
+        mima,
+        &*store,
+        &Purpose { verb: "env", who: "standard output", is_use: true },
+    )?;
     let syntax = args.shell.unwrap_or(Syntax::Bash);
     let text = if syntax == Syntax::Json { json(&secrets)? } else { lines(syntax, &secrets)? };
     if term::stdout_is_terminal() {
         term::note("these are the values, in the clear");
-        term::hint(&format!("mima run {} -- CMD gives them to one command only", wanted.groups()));
+        term::hint(&format!("mima run {} -- CMD gives them to one command only", wanted.list()));
     }
     term::print(&text)
 }

@@ -70,6 +70,16 @@ impl StoreKind {
         Err(("this is no store of mima".to_owned(), hint))
     }
 
+    /// Tells whether it takes a person to get a value out, each time. The keyring of a desktop is
+    /// open to all programs; what the environment holds, everybody has anyway.
+    pub fn asks(self) -> bool {
+        match self {
+            #[cfg(all(target_os = "linux", feature = "secret-service"))]
+            Self::SecretService => false,
+            _ => true,
+        }
+    }
+
     /// What a user calls it.
     pub fn word(self) -> &'static str {
         STORES.iter().find(|(_, kind)| *kind == self).map_or("", |(name, _)| name)

@@ -8,6 +8,7 @@ mod edit;
 mod moving;
 mod plan;
 mod project;
+mod session;
 mod value;
 mod wanted;
 mod watch;
@@ -20,6 +21,7 @@ pub use plan::plan;
 pub use project::{
     LOCAL_FILE, Layer, Look, PROJECT_FILE, absolute, environment, working_directory,
 };
+pub use session::{Purpose, Session};
 pub use value::{Source, read_value};
 pub use wanted::Wanted;
 pub use watch::{Watching, forget_stamps};

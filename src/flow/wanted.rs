@@ -2,32 +2,32 @@
 
 use sha2::{Digest, Sha256};
 
-use super::Mima;
-use crate::config::groups::{Groups, Link, parse_list};
+use super::{Mima, Purpose};
+use crate::config::groups::{Groups, Link, Links, parse_list};
 use crate::error::{Failure, Kind, Result};
 use crate::names::{GroupName, SecretName, VarName, nearest};
-use crate::prompt::Reason;
-use crate::secret::Secret;
 use crate::store::Store;
 
 /// The groups that a command line names, resolved.
 pub struct Wanted {
-    groups: Vec<GroupName>,
+    sets: Vec<(GroupName, Links)>,
     links: Vec<Link>,
 }
 
 impl Wanted {
     /// Resolves `dev,stage`. Asks nothing, unlocks nothing.
     pub fn resolve(mima: &Mima, list: &str) -> Result<Self> {
-        let groups = parse_list(list)?;
-        let links = mima.groups()?.resolve(&groups)?;
-        Ok(Self { groups, links })
+        Self::of(parse_list(list)?, &mima.groups()?)
     }
 
     /// Takes groups whose variables are known already.
     pub fn of(groups: Vec<GroupName>, known: &Groups) -> Result<Self> {
         let links = known.resolve(&groups)?;
-        Ok(Self { groups, links })
+        let set = |group: GroupName| {
+            let links = known.get(&group).unwrap_or_default().to_vec();
+            (group, links)
+        };
+        Ok(Self { sets: groups.into_iter().map(set).collect(), links })
     }
 
     /// The variables that the groups set.
@@ -46,9 +46,30 @@ impl Wanted {
     }
 
     /// The groups, as one would type them.
-    pub fn groups(&self) -> String {
-        let names: Vec<_> = self.groups.iter().map(GroupName::as_str).collect();
+    pub fn list(&self) -> String {
+        let names: Vec<_> = self.groups().map(GroupName::as_str).collect();
         names.join(",")
+    }
+
+    /// The groups.
+    pub fn groups(&self) -> impl Iterator<Item = &GroupName> {
+        self.sets.iter().map(|(group, _)| group)
+    }
+
+    /// The groups, each with all variables that it sets.
+    pub(super) fn sets(&self) -> &[(GroupName, Links)] {
+        &self.sets
+    }
+
+    /// The variables that the groups set together, each once.
+    pub(super) fn links(&self) -> &[Link] {
+        &self.links
+    }
+
+    /// The first of the groups that is to be asked for every time.
+    pub(super) fn confirmed(&self, mima: &Mima) -> Result<Option<&GroupName>> {
+        let confirm = &mima.user_file()?.confirm;
+        Ok(self.groups().find(|group| confirm.contains(group)))
     }
 
     /// Fails if a group names a secret that the store does not have, before anybody is
@@ -87,25 +108,16 @@ impl Wanted {
         Ok(())
     }
 
-    /// Reads all values for `who`, after one proof of presence. `verb` is the one that asks.
-    pub fn read(&self, store: &dyn Store, verb: &str, who: &str) -> Result<Vec<(VarName, Secret)>> {
-        if self.links.is_empty() {
-            return Ok(Vec::new());
-        }
-        let unlocked = store.unlock(&Reason::new(self.describe(verb, who)))?;
-        let get = |link: &Link| unlocked.get(&store.name_for(&link.var, &link.secret));
-        self.links.iter().map(|link| Ok((link.var.clone(), get(link)?))).collect()
-    }
-
     /// Says who gets what: `mima run dev: DATABASE_URL, STRIPE_KEY for npm test`. What may be
     /// anything comes last, so that it can imitate nothing.
-    fn describe(&self, verb: &str, who: &str) -> String {
+    pub(super) fn describe(&self, purpose: &Purpose) -> String {
         const SHOWN: usize = 6;
         let names: Vec<_> = self.variables().map(VarName::as_str).collect();
+        let (verb, who) = (purpose.verb, purpose.who);
         let shown = names.iter().take(SHOWN).copied().collect::<Vec<_>>().join(", ");
         match names.len().saturating_sub(SHOWN) {
-            0 => format!("mima {verb} {}: {shown} for {who}", self.groups()),
-            more => format!("mima {verb} {}: {shown} and {more} more for {who}", self.groups()),
+            0 => format!("mima {verb} {}: {shown} for {who}", self.list()),
+            more => format!("mima {verb} {}: {shown} and {more} more for {who}", self.list()),
         }
     }
 }

@@ -109,6 +109,16 @@ pub fn identity(path: &Path) -> Option<(u64, u64)> {
     std::fs::metadata(path).map(|meta| (meta.dev(), meta.ino())).ok()
 }
 
+/// Returns a text that is another one after every change to the file at `path`: which file it
+/// is, how large, and when its content and its state were changed last. No program can set the
+/// last of these.
+pub fn stamp(path: &Path) -> Result<String> {
+    let meta =
+        std::fs::metadata(path).context(format!("could not look at {}", term::path(path)))?;
+    let (mtime, ctime) = ((meta.mtime(), meta.mtime_nsec()), (meta.ctime(), meta.ctime_nsec()));
+    Ok(format!("{} {} {} {mtime:?} {ctime:?}", meta.dev(), meta.ino(), meta.len()))
+}
+
 /// Tells whether an error means that there is nothing at that path.
 pub fn is_absent(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)

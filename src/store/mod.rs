@@ -108,6 +108,13 @@ pub trait Store {
         secret.clone()
     }
 
+    /// Returns a text that is another one whenever the value of one of these secrets may be.
+    /// `None` if the store cannot tell, or asks for nothing anyway: then no value is kept.
+    /// Never asks for presence.
+    fn state(&self, _names: &[SecretName]) -> Result<Option<String>> {
+        Ok(None)
+    }
+
     /// Says, as a hint, how the store comes to have a secret `name`.
     fn how_to_add(&self, name: &SecretName) -> String {
         format!("mima secret add {name}")

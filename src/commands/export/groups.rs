@@ -9,7 +9,7 @@ use crate::config::parse::Fault;
 use crate::env::diff::{Before, Plan};
 use crate::env::{Environment, Inherit, check_size};
 use crate::error::{Failure, Kind, Result};
-use crate::flow::{Look, Mima, Wanted};
+use crate::flow::{Look, Mima, Purpose, Wanted};
 use crate::names::{GroupName, VarName, nearest};
 use crate::secret::Secret;
 use crate::sys;
@@ -113,6 +113,9 @@ pub(super) fn export(
     if was(&locked_key) {
         return Some(locked(locked_key, None));
     }
+    if let Some(secrets) = unlocked(mima, &wanted) {
+        return Some(Exported { secrets, notice: None, suffix: open_key });
+    }
     if !args.typed {
         let notice = Failure::new(Kind::Locked, format!("{what}: mima reload"));
         return Some(locked(locked_key, Some(notice)));
@@ -121,6 +124,12 @@ pub(super) fn export(
         Ok(secrets) => Exported { secrets, notice: None, suffix: open_key },
         Err(failure) => locked(locked_key, reloadable(failure)),
     })
+}
+
+/// Reads the values, if nobody needs to be asked.
+fn unlocked(mima: &Mima, wanted: &Wanted) -> Option<Vec<(VarName, Secret)>> {
+    // What is wrong with the store is said by whoever may ask.
+    wanted.read_unlocked(mima, &*mima.store().ok()?).ok()?
 }
 
 /// Says what the failure has come to. What a store says to do after a wrong passphrase, or none,
@@ -152,7 +161,11 @@ fn read(
 ) -> Result<Vec<(VarName, Secret)>> {
     let store = mima.store()?;
     wanted.check_exist(&*store)?;
-    let secrets = wanted.read(&*store, "export", "this shell and all that it starts")?;
+    let secrets = wanted.read(
+        mima,
+        &*store,
+        &Purpose { verb: "export", who: "this shell and all that it starts", is_use: false },
+    )?;
     let public = plan.vars.iter().filter_map(|(name, value)| {
         let copy = Secret::new(value.as_ref()?.expose().to_vec());
         Some((name.clone(), copy))

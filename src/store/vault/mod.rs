@@ -268,6 +268,15 @@ impl Store for Vault {
         fs::remove(&self.file_of(name))
     }
 
+    fn state(&self, names: &[SecretName]) -> Result<Option<String>> {
+        let files = names.iter().map(|name| self.file_of(name));
+        let stamps: Vec<_> = files
+            .chain([self.identity_file()])
+            .map(|file| fs::stamp(&file))
+            .collect::<Result<_>>()?;
+        Ok(Some(stamps.join("\n")))
+    }
+
     fn unlock(&self, reason: &Reason) -> Result<Box<dyn Unlocked + '_>> {
         self.check()?;
         let file = self.identity_file();

@@ -1,0 +1,69 @@
+//! Becoming the agent.
+
+use std::fs::File;
+use std::os::unix::net::UnixListener;
+
+use super::clock;
+use super::scope::System;
+use super::server::{End, Ground, Server};
+use super::socket::Place;
+use super::start::{self, Held};
+use crate::error::{Context, Failure, Result};
+use crate::sys::memory::Protection;
+use crate::sys::signal_pipe::SignalPipe;
+use crate::{fs, sys};
+
+/// How the agent was started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum How {
+    /// By a client, which hands over the socket and the lock.
+    Inherited,
+    /// By systemd or launchd, or by hand.
+    ByOthers,
+}
+
+/// Serves until there is nothing to do.
+pub fn serve(place: &Place, how: How) -> Result<()> {
+    let what = "could not become the session agent";
+    sys::process::deny_tracing().context(what)?;
+    let signals = SignalPipe::new().context(what)?;
+    let (listener, lock): (UnixListener, Option<File>) = match how {
+        How::Inherited => {
+            let (listener, lock) = sys::detach::take_stdio().context(what)?;
+            (listener.into(), Some(lock.into()))
+        }
+        How::ByOthers => {
+            if let Some(listener) = sys::activation::inherited_listener().context(what)? {
+                (listener, None)
+            } else {
+                let Held { listener, lock } = start::take(place)?.ok_or_else(|| {
+                    Failure::failed("there is an agent already").hint("mima session status")
+                })?;
+                (listener, Some(lock))
+            }
+        }
+    };
+    sys::process::raise_file_limit();
+    let own = fs::identity(&place.socket());
+    let is_in_place = || fs::identity(&place.socket()) == own;
+    let memory = match sys::memory::protection().context(what)? {
+        Protection::Secret => "memory that even the kernel does not map",
+        Protection::Locked => "memory that is never swapped out",
+        Protection::LockedMayHibernate => {
+            "memory that is never swapped out, but for hibernation, which writes all of it to disk"
+        }
+    };
+    let ground = Ground {
+        kernel: &System,
+        clock: &clock::Kernel,
+        is_screen_locked: &sys::screen::is_locked,
+        is_in_place: &is_in_place,
+        memory,
+    };
+    let end = Server::new(ground, listener, signals).and_then(Server::run).context(what)?;
+    // One that somebody else listens at is not this agent's to remove; nor is one of systemd's.
+    if lock.is_some() && end != End::Replaced && is_in_place() {
+        std::fs::remove_file(place.socket()).context("could not remove the agent's socket")?;
+    }
+    Ok(())
+}

@@ -1,0 +1,110 @@
+//! Where the agent is found, and making sure that it is the user's own.
+
+use std::io::ErrorKind;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use rustix::io::Errno;
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
+
+use crate::error::{Context, Failure, Result};
+use crate::paths::Paths;
+use crate::{fs, sys, term};
+
+/// How long the agent may take, in all.
+pub(super) const PATIENCE: Duration = Duration::from_secs(2);
+/// How long to wait where more clients wait already than the kernel keeps in line.
+const QUEUED: Duration = Duration::from_millis(2);
+
+/// The directory of the agent's socket and of its lock.
+#[derive(Clone, Debug)]
+pub struct Place {
+    dir: PathBuf,
+}
+
+impl Place {
+    /// Finds it among `paths`. Nothing is created.
+    pub fn of(paths: &Paths) -> Self {
+        Self { dir: paths.runtime() }
+    }
+
+    /// The socket.
+    pub fn socket(&self) -> PathBuf {
+        self.dir.join("agent.sock")
+    }
+
+    /// The lock that whoever is the agent holds, or becomes it.
+    pub fn lock(&self) -> PathBuf {
+        self.dir.join("agent.lock")
+    }
+
+    /// The directory itself.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Connects to the agent. `None` if there is none. Not a byte is sent before it is sure that
+    /// nobody else can have put a socket there. (threats: G1, G3)
+    pub fn connect(&self) -> Result<Option<UnixStream>> {
+        if !self.is_private()? {
+            return Ok(None);
+        }
+        let what = || format!("could not connect to the agent at {}", term::path(&self.socket()));
+        let Some(stream) = self.dial()? else { return Ok(None) };
+        stream.set_nonblocking(false).context(what())?;
+        let user = sys::peer::peer_user(&stream).context(what())?;
+        if user != rustix::process::geteuid().as_raw() {
+            return Err(Failure::failed(format!(
+                "{}: another user (uid {user}) listens there",
+                what()
+            )));
+        }
+        sys::peer::check_same_program(&stream)
+            .context(what())
+            .map_err(|failure| failure.hint("after an upgrade: mima session stop"))?;
+        Ok(Some(stream))
+    }
+
+    fn dial(&self) -> Result<Option<UnixStream>> {
+        let what = || format!("could not connect to the agent at {}", term::path(&self.socket()));
+        let address = SocketAddrUnix::new(self.socket()).context(what())?;
+        let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+        let socket = match socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None) {
+            Err(Errno::PERM | Errno::ACCESS) => {
+                return Err(Failure::failed("a sandbox keeps this process from the session agent")
+                    .hint("start what runs in the sandbox with the group: mima run GROUP -- CMD"));
+            }
+            socket => socket.context(what())?,
+        };
+        let start = Instant::now();
+        loop {
+            match connect(&socket, &address) {
+                Ok(()) => return Ok(Some(socket.into())),
+                Err(Errno::NOENT | Errno::NOTDIR | Errno::CONNREFUSED) => return Ok(None),
+                // The line is full. (threat G9)
+                Err(Errno::AGAIN | Errno::INTR) if start.elapsed() < PATIENCE => {
+                    std::thread::sleep(QUEUED);
+                }
+                Err(error) => return Err(error).context(what()),
+            }
+        }
+    }
+
+    /// Tells whether the directory is there; it must be the user's own, and nobody else's.
+    fn is_private(&self) -> Result<bool> {
+        let what = || format!("could not look at {}", term::path(&self.dir));
+        let meta = match std::fs::symlink_metadata(&self.dir) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
+            meta => meta.context(what())?,
+        };
+        if !meta.is_dir() {
+            return Err(Failure::failed(format!(
+                "{} is no directory, so there is no session agent",
+                term::path(&self.dir)
+            ))
+            .hint(format!("rm {}", term::word(&self.dir))));
+        }
+        fs::check_private(&self.dir).map(|()| true)
+    }
+}

@@ -1,0 +1,219 @@
+//! What is unlocked, for whom, and until when. Time is told to it, so that it can be tested.
+
+use std::time::Duration;
+
+use super::scope::{Identity, LONGEST, Scope};
+use super::wire::{Unlocked, Vars, Wanted};
+use crate::names::GroupName;
+use crate::sys::exit::Exit;
+use crate::sys::memory::Locked;
+
+/// How much memory all values may take, in bytes.
+pub(super) const LARGEST: usize = 32 << 20;
+
+/// What a client is, to the table.
+pub(super) struct Client {
+    /// The shell it was typed at, if one can be told.
+    pub(super) shell: Option<Scope>,
+    /// The session and the terminal it belongs to.
+    pub(super) terminal: Option<Scope>,
+    /// Its ancestors, itself first.
+    pub(super) ancestors: Vec<Identity>,
+    /// The session it is in.
+    pub(super) session: i32,
+}
+
+impl Client {
+    fn may_use(&self, scope: &Scope) -> bool {
+        match scope {
+            Scope::Shell(..) => self.shell.as_ref() == Some(scope),
+            Scope::Terminal(..) => self.terminal.as_ref() == Some(scope),
+            Scope::Tree(root) => self.ancestors.iter().any(|known| known.is_same_process(root)),
+        }
+    }
+
+    /// Tells whether the client runs at this shell, which has become another program.
+    fn has_outlived(&self, scope: &Scope) -> bool {
+        let (Scope::Shell(root, _), Some(Scope::Shell(now, _))) = (scope, &self.shell) else {
+            return false;
+        };
+        root.is_same_process(now) && root != now
+    }
+}
+
+/// The values of one group, for one scope.
+pub(super) struct Entry {
+    id: u64,
+    scope: Scope,
+    /// The session in which it was unlocked.
+    session: i32,
+    wanted: Wanted,
+    vars: Vars,
+    values: Locked,
+    idle: Duration,
+    end: Duration,
+    used: Duration,
+    exit: Exit,
+}
+
+impl Entry {
+    /// When it is over, if nobody uses it.
+    fn deadline(&self) -> Duration {
+        self.end.min(self.used.saturating_add(self.idle))
+    }
+
+    /// What tells when the scope has ended.
+    pub(super) fn exit(&self) -> &Exit {
+        &self.exit
+    }
+}
+
+/// What [`Table::put`] keeps.
+pub(super) struct New {
+    /// For whom.
+    pub(super) scope: Scope,
+    /// The session in which it was unlocked.
+    pub(super) session: i32,
+    /// Which group.
+    pub(super) wanted: Wanted,
+    /// Its variables, in the order of the values.
+    pub(super) vars: Vars,
+    /// The values, one after the other.
+    pub(super) values: Locked,
+    /// How long without use.
+    pub(super) idle: Duration,
+    /// How long at most.
+    pub(super) max: Duration,
+    /// What tells when the scope has ended.
+    pub(super) exit: Exit,
+}
+
+/// What is unlocked. What leaves it is wiped.
+#[derive(Default)]
+pub(super) struct Table {
+    entries: Vec<Entry>,
+    last: u64,
+}
+
+impl Table {
+    /// Keeps values, in the place of older ones of the same group.
+    pub(super) fn put(&mut self, new: New, now: Duration) {
+        let New { scope, session, wanted, vars, values, idle, max, exit } = new;
+        self.entries.retain(|entry| entry.scope != scope || !is_same_group(&entry.wanted, &wanted));
+        self.last += 1;
+        let end = now.saturating_add(max.min(LONGEST));
+        let (id, used) = (self.last, now);
+        self.entries.push(Entry {
+            id,
+            scope,
+            session,
+            wanted,
+            vars,
+            values,
+            idle,
+            end,
+            used,
+            exit,
+        });
+    }
+
+    /// Tells whether `more` bytes can be kept too.
+    pub(super) fn has_room(&self, more: usize) -> bool {
+        let held: usize = self.entries.iter().map(|entry| entry.values.bytes().len()).sum();
+        held.saturating_add(more) <= LARGEST
+    }
+
+    /// Finds a group in exactly the state that is wanted. What no longer is in that state, or
+    /// whose shell has become another program, goes. (threats: H5, H11, G14)
+    pub(super) fn find(&mut self, client: &Client, wanted: &Wanted, now: Duration) -> Option<u64> {
+        self.expire(now);
+        self.entries.retain(|entry| {
+            let is_stale = client.may_use(&entry.scope)
+                && is_same_group(&entry.wanted, wanted)
+                && entry.wanted.state != wanted.state;
+            !is_stale && !client.has_outlived(&entry.scope)
+        });
+        let fits = |entry: &&Entry| entry.wanted == *wanted && client.may_use(&entry.scope);
+        self.entries.iter().find(fits).map(|entry| entry.id)
+    }
+
+    /// The group of an entry, and its variables.
+    pub(super) fn vars(&self, id: u64) -> Option<(GroupName, Vars)> {
+        let entry = self.entries.iter().find(|entry| entry.id == id)?;
+        Some((entry.wanted.group.clone(), entry.vars.clone()))
+    }
+
+    /// Lends the values of an entry out, if it is still there. (threats: H7, H12)
+    pub(super) fn values(&self, id: u64, now: Duration) -> Option<&[u8]> {
+        let entry = self.entries.iter().find(|entry| entry.id == id)?;
+        (now < entry.deadline()).then(|| entry.values.bytes())
+    }
+
+    /// Takes note that an entry was used. (threat H8)
+    pub(super) fn touch(&mut self, id: u64, now: Duration) {
+        if let Some(entry) = self.entries.iter_mut().find(|entry| entry.id == id) {
+            entry.used = now;
+        }
+    }
+
+    /// Forgets what this client may use, and what was unlocked in its session. Returns how
+    /// many groups that were.
+    pub(super) fn lock(&mut self, client: &Client) -> usize {
+        self.remove(|entry| client.may_use(&entry.scope) || entry.session == client.session)
+    }
+
+    /// Forgets everything.
+    pub(super) fn lock_all(&mut self) -> usize {
+        self.remove(|_| true)
+    }
+
+    /// Forgets what is over, and what belonged to processes that have ended.
+    pub(super) fn expire(&mut self, now: Duration) {
+        self.remove(|entry| now >= entry.deadline() || entry.exit.has_ended());
+    }
+
+    fn remove(&mut self, which: impl Fn(&Entry) -> bool) -> usize {
+        let before = self.entries.len();
+        self.entries.retain(|entry| !which(entry));
+        before - self.entries.len()
+    }
+
+    /// Everything that is kept.
+    pub(super) fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    /// When the next one is over.
+    pub(super) fn next_deadline(&self) -> Option<Duration> {
+        self.entries.iter().map(Entry::deadline).min()
+    }
+
+    /// What this client may use; names go to nobody else. A tree is told of in the session that
+    /// granted it, too.
+    pub(super) fn unlocked(&self, client: &Client, now: Duration) -> Vec<Unlocked> {
+        let is_shown = |entry: &&Entry| {
+            let granted_here =
+                matches!(entry.scope, Scope::Tree(_)) && entry.session == client.session;
+            client.may_use(&entry.scope) || granted_here
+        };
+        let told = |entry: &Entry| Unlocked {
+            group: entry.wanted.group.clone(),
+            whose: entry.scope.whose(),
+            idle: entry.used.saturating_add(entry.idle).saturating_sub(now),
+            max: entry.end.saturating_sub(now),
+            root: u32::try_from(entry.scope.root().pid).unwrap_or_default(),
+        };
+        self.entries.iter().filter(is_shown).map(told).collect()
+    }
+
+    /// Tells whether this client runs in a tree that was granted something.
+    pub(super) fn is_granted(&self, client: &Client) -> bool {
+        let is_tree = |entry: &Entry| matches!(entry.scope, Scope::Tree(_));
+        self.entries.iter().any(|entry| is_tree(entry) && client.may_use(&entry.scope))
+    }
+}
+
+/// Tells whether both are one group, in whatever state.
+fn is_same_group(a: &Wanted, b: &Wanted) -> bool {
+    (&a.group, a.source) == (&b.group, b.source)
+}

@@ -1,0 +1,446 @@
+//! What mima and its session agent say to each other: bytes to messages and back. Pure.
+//!
+//! ```text
+//! "mima" | major: 1 byte | kind: 1 byte | length: 4 bytes, big-endian | payload
+//! ```
+//!
+//! One connection carries one request. Values are in no frame: they follow as bare bytes, once
+//! the agent has said [`Reply::Send`], or once it was told [`READY`] after [`Reply::Found`]. So
+//! they go straight into protected memory, and straight out of it. Each message has exactly one
+//! form in bytes. (threats: G7, G8, G13, G14)
+
+use std::time::Duration;
+
+use crate::names::{GroupName, VarName};
+
+/// The version of everything below. Whoever gets another one answers nothing else.
+pub const MAJOR: u8 = 1;
+/// How long a payload may be, in bytes.
+pub const LARGEST: usize = 64 << 10;
+/// The length of what stands before the payload.
+pub const HEADER: usize = 10;
+/// Says that values may come now.
+pub const READY: u8 = b'!';
+/// How many bytes all values of one group may have: as many as an environment takes.
+pub const LARGEST_GROUP: usize = 6 << 20;
+
+const MAGIC: &[u8; 4] = b"mima";
+
+/// A digest.
+pub type Digest = [u8; 16];
+
+/// The variables of a group, and how long the value of each is.
+pub type Vars = Vec<(VarName, u32)>;
+
+/// A group in the state that the client knows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    /// Its name.
+    pub group: GroupName,
+    /// Which group of that name: from which store, with which secrets.
+    pub source: Digest,
+    /// The state of those secrets in that store: another one after each change.
+    pub state: Digest,
+}
+
+/// Whose an unlock is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Whose {
+    /// The shell's that the client was typed in; kept only if no other mistake is possible.
+    Shell,
+    /// The same, and a person has asked for it to be kept.
+    ShellAsTold,
+    /// Everybody's on the terminal.
+    Terminal,
+    /// The client's own, once it has become another program, and of what that starts.
+    Tree,
+}
+
+/// Values to keep.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Put {
+    /// Whose they are.
+    pub whose: Whose,
+    /// How long without use.
+    pub idle: Duration,
+    /// How long at most.
+    pub max: Duration,
+    /// Which group, in which state.
+    pub wanted: Wanted,
+    /// What values follow.
+    pub vars: Vars,
+}
+
+/// What the client asks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Request {
+    /// All values of these groups, or nothing.
+    Get {
+        /// The groups.
+        wanted: Vec<Wanted>,
+        /// Whether that counts as use.
+        is_use: bool,
+    },
+    /// To keep values.
+    Put(Put),
+    /// To forget what this terminal may use, or everything.
+    Lock {
+        /// Everything.
+        all: bool,
+    },
+    /// What is known here.
+    Status,
+    /// To forget everything, and end.
+    Stop,
+}
+
+/// Why the agent does not do it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// The request makes no sense.
+    Malformed,
+    /// Of this client the agent keeps nothing by itself.
+    Stranger,
+    /// No memory that would be safe is left.
+    NoMemory,
+    /// The screen is locked.
+    ScreenLocked,
+}
+
+/// What is unlocked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unlocked {
+    /// The group.
+    pub group: GroupName,
+    /// For whom.
+    pub whose: Whose,
+    /// How long still, if nobody uses it.
+    pub idle: Duration,
+    /// How long still, at most.
+    pub max: Duration,
+    /// The process at the root, for a tree; else 0.
+    pub root: u32,
+}
+
+/// The state of the agent, as far as it concerns the client.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Status {
+    /// The agent's process.
+    pub pid: u32,
+    /// How its memory is protected, in words.
+    pub memory: String,
+    /// What this client may use.
+    pub unlocked: Vec<Unlocked>,
+    /// How many groups others may use.
+    pub elsewhere: u32,
+    /// Whether the client runs in a tree that was granted something.
+    pub is_granted: bool,
+}
+
+/// What the agent answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reply {
+    /// All that was wanted is here; the values follow in this order.
+    Found(Vec<(GroupName, Vars)>),
+    /// It is not, or not for this client.
+    Miss,
+    /// The values may come.
+    Send,
+    /// It is done; so many groups were concerned.
+    Done(u32),
+    /// The state.
+    Status(Status),
+    /// It is not done.
+    Refused(Refusal),
+}
+
+/// What is wrong with a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// It is of another major version: this one.
+    Version(u8),
+    /// It is no frame.
+    Malformed,
+}
+
+/// What stands before a payload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Header {
+    kind: u8,
+    /// How many bytes follow.
+    pub len: usize,
+}
+
+impl Header {
+    /// Reads it.
+    pub fn decode(bytes: &[u8; HEADER]) -> Result<Self, Fault> {
+        let [m, i, n, a, major, kind, len @ ..] = *bytes;
+        if [m, i, n, a] != *MAGIC {
+            return Err(Fault::Malformed);
+        }
+        if major != MAJOR {
+            return Err(Fault::Version(major));
+        }
+        let len = usize::try_from(u32::from_be_bytes(len)).map_err(|_| Fault::Malformed)?;
+        if len > LARGEST { Err(Fault::Malformed) } else { Ok(Self { kind, len }) }
+    }
+}
+
+fn frame(kind: u8, payload: &Writer) -> Option<Vec<u8>> {
+    let len = u32::try_from(payload.0.len()).ok()?;
+    if payload.0.len() > LARGEST {
+        return None;
+    }
+    let mut frame = Vec::with_capacity(HEADER + payload.0.len());
+    frame.extend(MAGIC);
+    frame.extend([MAJOR, kind]);
+    frame.extend(len.to_be_bytes());
+    frame.extend(&payload.0);
+    Some(frame)
+}
+
+impl Request {
+    /// Writes it as a frame; `None` if it is too long for one.
+    pub fn encode(&self) -> Option<Vec<u8>> {
+        let mut to = Writer::default();
+        let kind = match self {
+            Self::Get { wanted, is_use } => {
+                to.flag(*is_use);
+                to.list(wanted, Writer::wanted);
+                1
+            }
+            Self::Put(put) => {
+                to.whose(put.whose);
+                to.time(put.idle);
+                to.time(put.max);
+                to.wanted(&put.wanted);
+                to.vars(&put.vars);
+                2
+            }
+            Self::Lock { all } => {
+                to.flag(*all);
+                3
+            }
+            Self::Status => 4,
+            Self::Stop => 5,
+        };
+        frame(kind, &to)
+    }
+
+    /// Reads the payload that belongs to `header`.
+    pub fn decode(header: Header, payload: &[u8]) -> Result<Self, Fault> {
+        read(payload, |from| {
+            Some(match header.kind {
+                1 => Self::Get { is_use: from.flag()?, wanted: from.list(Reader::wanted)? },
+                2 => Self::Put(Put {
+                    whose: from.whose()?,
+                    idle: from.time()?,
+                    max: from.time()?,
+                    wanted: from.wanted()?,
+                    vars: from.vars()?,
+                }),
+                3 => Self::Lock { all: from.flag()? },
+                4 => Self::Status,
+                5 => Self::Stop,
+                _ => return None,
+            })
+        })
+    }
+}
+
+impl Reply {
+    /// Writes it as a frame; `None` if it is too long for one.
+    pub fn encode(&self) -> Option<Vec<u8>> {
+        let mut to = Writer::default();
+        let kind = match self {
+            Self::Found(groups) => {
+                to.list(groups, |to, (group, vars)| {
+                    to.text(group.as_str());
+                    to.vars(vars);
+                });
+                65
+            }
+            Self::Miss => 66,
+            Self::Send => 67,
+            Self::Done(count) => {
+                to.number(*count);
+                68
+            }
+            Self::Status(status) => {
+                to.number(status.pid);
+                to.text(&status.memory);
+                to.list(&status.unlocked, |to, unlocked| {
+                    to.text(unlocked.group.as_str());
+                    to.whose(unlocked.whose);
+                    to.time(unlocked.idle);
+                    to.time(unlocked.max);
+                    to.number(unlocked.root);
+                });
+                to.number(status.elsewhere);
+                to.flag(status.is_granted);
+                69
+            }
+            Self::Refused(refusal) => {
+                let at = REFUSALS.iter().position(|known| known == refusal)?;
+                to.0.push(u8::try_from(at).ok()?);
+                70
+            }
+        };
+        frame(kind, &to)
+    }
+
+    /// Reads the payload that belongs to `header`.
+    pub fn decode(header: Header, payload: &[u8]) -> Result<Self, Fault> {
+        read(payload, |from| {
+            Some(match header.kind {
+                65 => Self::Found(from.list(|from| Some((from.group()?, from.vars()?)))?),
+                66 => Self::Miss,
+                67 => Self::Send,
+                68 => Self::Done(from.number()?),
+                69 => Self::Status(Status {
+                    pid: from.number()?,
+                    memory: from.text()?.to_owned(),
+                    unlocked: from.list(|from| {
+                        Some(Unlocked {
+                            group: from.group()?,
+                            whose: from.whose()?,
+                            idle: from.time()?,
+                            max: from.time()?,
+                            root: from.number()?,
+                        })
+                    })?,
+                    elsewhere: from.number()?,
+                    is_granted: from.flag()?,
+                }),
+                70 => Self::Refused(*REFUSALS.get(usize::from(from.byte()?))?),
+                _ => return None,
+            })
+        })
+    }
+}
+
+const REFUSALS: [Refusal; 4] =
+    [Refusal::Malformed, Refusal::Stranger, Refusal::NoMemory, Refusal::ScreenLocked];
+const WHOSE: [Whose; 4] = [Whose::Shell, Whose::ShellAsTold, Whose::Terminal, Whose::Tree];
+
+/// Writes the parts of a payload. Numbers are big-endian, text and lists begin with their length.
+#[derive(Default)]
+struct Writer(Vec<u8>);
+
+impl Writer {
+    fn flag(&mut self, flag: bool) {
+        self.0.push(flag.into());
+    }
+
+    fn number(&mut self, number: u32) {
+        self.0.extend(number.to_be_bytes());
+    }
+
+    /// In milliseconds; what does not fit is as good as for ever.
+    fn time(&mut self, time: Duration) {
+        self.0.extend(u64::try_from(time.as_millis()).unwrap_or(u64::MAX).to_be_bytes());
+    }
+
+    /// A length that does not fit belongs to what is too long for a frame anyway.
+    fn len(&mut self, len: usize) {
+        self.0.extend(u16::try_from(len).unwrap_or(u16::MAX).to_be_bytes());
+    }
+
+    fn text(&mut self, text: &str) {
+        self.len(text.len());
+        self.0.extend(text.as_bytes());
+    }
+
+    fn list<T>(&mut self, list: &[T], mut write: impl FnMut(&mut Self, &T)) {
+        self.len(list.len());
+        for item in list {
+            write(self, item);
+        }
+    }
+
+    fn whose(&mut self, whose: Whose) {
+        let at = WHOSE.iter().position(|known| *known == whose).unwrap_or_default();
+        self.0.push(u8::try_from(at).unwrap_or_default());
+    }
+
+    fn wanted(&mut self, wanted: &Wanted) {
+        self.text(wanted.group.as_str());
+        self.0.extend(wanted.source);
+        self.0.extend(wanted.state);
+    }
+
+    fn vars(&mut self, vars: &Vars) {
+        self.list(vars, |to, (name, len)| {
+            to.text(name.as_str());
+            to.number(*len);
+        });
+    }
+}
+
+/// Reads what a [`Writer`] wrote. `None` is a fault: what is missing, or has no meaning.
+struct Reader<'a>(&'a [u8]);
+
+/// Reads a whole payload: nothing may be left of it.
+fn read<T>(payload: &[u8], message: impl FnOnce(&mut Reader) -> Option<T>) -> Result<T, Fault> {
+    let mut from = Reader(payload);
+    message(&mut from).filter(|_| from.0.is_empty()).ok_or(Fault::Malformed)
+}
+
+impl<'a> Reader<'a> {
+    fn bytes(&mut self, len: usize) -> Option<&'a [u8]> {
+        let (bytes, rest) = self.0.split_at_checked(len)?;
+        self.0 = rest;
+        Some(bytes)
+    }
+
+    fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
+        self.bytes(N)?.try_into().ok()
+    }
+
+    fn byte(&mut self) -> Option<u8> {
+        self.array().map(|[byte]| byte)
+    }
+
+    fn flag(&mut self) -> Option<bool> {
+        match self.byte()? {
+            0 => Some(false),
+            1 => Some(true),
+            _ => None,
+        }
+    }
+
+    fn number(&mut self) -> Option<u32> {
+        self.array().map(u32::from_be_bytes)
+    }
+
+    fn time(&mut self) -> Option<Duration> {
+        self.array().map(u64::from_be_bytes).map(Duration::from_millis)
+    }
+
+    fn text(&mut self) -> Option<&'a str> {
+        let len = self.array().map(u16::from_be_bytes)?;
+        std::str::from_utf8(self.bytes(len.into())?).ok()
+    }
+
+    /// Takes memory for what is there, whatever the length says.
+    fn list<T>(&mut self, mut item: impl FnMut(&mut Self) -> Option<T>) -> Option<Vec<T>> {
+        let len = self.array().map(u16::from_be_bytes)?;
+        (0..len).map(|_| item(self)).collect()
+    }
+
+    fn whose(&mut self) -> Option<Whose> {
+        WHOSE.get(usize::from(self.byte()?)).copied()
+    }
+
+    fn group(&mut self) -> Option<GroupName> {
+        GroupName::parse(self.text()?).ok()
+    }
+
+    fn wanted(&mut self) -> Option<Wanted> {
+        Some(Wanted { group: self.group()?, source: self.array()?, state: self.array()? })
+    }
+
+    fn vars(&mut self) -> Option<Vars> {
+        self.list(|from| Some((VarName::parse(from.text()?).ok()?, from.number()?)))
+    }
+}
