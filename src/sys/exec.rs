@@ -33,6 +33,6 @@ fn raw_execve(path: &CStr, argv: &[&CStr], env: &[&CStr]) -> io::Error {
     io::Error::last_os_error()
 }
 
-fn null_terminated(strings: &[&CStr]) -> Vec<*const libc::c_char> {
+pub(super) fn null_terminated(strings: &[&CStr]) -> Vec<*const libc::c_char> {
     strings.iter().map(|s| s.as_ptr()).chain([std::ptr::null()]).collect()
 }

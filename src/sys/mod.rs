@@ -2,11 +2,22 @@
 
 #![expect(unsafe_code, reason = "this module is where unsafe code lives")]
 
+pub mod activation;
 pub mod ancestors;
+pub mod clock;
+pub mod detach;
 pub mod exec;
+pub mod exit;
+#[cfg(not(target_os = "macos"))]
+mod kernel_file;
 #[cfg(target_os = "macos")]
 pub mod keychain;
+pub mod memory;
+pub mod peer;
 pub mod process;
+pub mod processes;
+pub mod screen;
+pub mod signal_pipe;
 pub mod signals;
 pub mod startup;
 

@@ -61,8 +61,57 @@ pub fn protect_memory() {
     // The hard limit stays: it could not be put back. Where either call is refused there is
     // nothing better to do, and no reason to deny the user their secrets.
     setrlimit(Resource::Core, Rlimit { current: Some(0), ..before }).ok();
+    set_dumpable(false);
+}
+
+/// Lets other processes of the same user look at this one, or not. macOS has no such switch.
+/// (threats: I1)
+pub fn set_dumpable(on: bool) {
+    // It cannot fail, but where something forbids the call; then there is nothing better to do.
     #[cfg(target_os = "linux")]
-    rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable).ok();
+    rustix::process::set_dumpable_behavior(dumpable(on)).ok();
+    #[cfg(not(target_os = "linux"))]
+    let _ = on;
+}
+
+#[cfg(target_os = "linux")]
+fn dumpable(on: bool) -> rustix::process::DumpableBehavior {
+    use rustix::process::DumpableBehavior::{Dumpable, NotDumpable};
+    if on { Dumpable } else { NotDumpable }
+}
+
+/// Keeps this process, for good, from core dumps and from being traced or read by others of the
+/// same user. For one that holds secrets and becomes no other program. (threats: I1, I2)
+///
+/// # Errors
+/// The kernel's. On macOS there is none where the process is being traced: it is ended.
+pub fn deny_tracing() -> io::Result<()> {
+    #[cfg(target_os = "linux")]
+    rustix::process::set_dumpable_behavior(dumpable(false))?;
+    #[cfg(target_os = "macos")]
+    {
+        // SAFETY: PT_DENY_ATTACH takes neither a process nor an address.
+        let status = unsafe { libc::ptrace(libc::PT_DENY_ATTACH, 0, std::ptr::null_mut(), 0) };
+        if status != 0 {
+            return Err(io::Error::last_os_error());
+        }
+    }
+    Ok(setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) })?)
+}
+
+/// How many descriptors are enough for any service of mima's. macOS refuses more than 10,240.
+const ENOUGH_FILES: u64 = 8192;
+
+/// Lets this process open as many files as it may, within reason. Returns how many that are.
+pub fn raise_file_limit() -> usize {
+    let before = getrlimit(Resource::Nofile);
+    let most = before.maximum.unwrap_or(u64::MAX).min(ENOUGH_FILES);
+    if before.current.is_some_and(|now| now < most) {
+        // Where this is refused, it stays what it was.
+        setrlimit(Resource::Nofile, Rlimit { current: Some(most), ..before }).ok();
+    }
+    let now = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+    usize::try_from(now).unwrap_or(usize::MAX)
 }
 
 /// Puts the limit on core dumps back, for the program that mima becomes.

@@ -181,17 +181,87 @@ fn catch(signal: libc::c_int) -> Option<(libc::c_int, libc::sigaction)> {
     if old.sa_sigaction == libc::SIG_IGN {
         return None;
     }
-    let handler: extern "C" fn(libc::c_int) = arrived;
-    // SAFETY: as above.
-    let mut new: libc::sigaction = unsafe { std::mem::zeroed() };
-    #[expect(clippy::as_conversions, reason = "the address of a function, as C wants it")]
-    {
-        new.sa_sigaction = handler as libc::sighandler_t;
-    }
-    new.sa_mask = empty_set();
-    // SAFETY: the handler only touches an atomic, which is safe in a signal handler.
-    unsafe { libc::sigaction(signal, &raw const new, std::ptr::null_mut()) };
+    handle(signal, arrived).ok()?;
     Some((signal, old))
+}
+
+/// Has `handler` called when `signal` arrives. It must do only what is safe in a handler.
+pub(super) fn handle(signal: libc::c_int, handler: extern "C" fn(libc::c_int)) -> io::Result<()> {
+    #[expect(clippy::as_conversions, reason = "the address of a function, as C wants it")]
+    set_action(signal, handler as libc::sighandler_t)
+}
+
+/// Ignores `signal`.
+pub(super) fn ignore(signal: libc::c_int) -> io::Result<()> {
+    set_action(signal, libc::SIG_IGN)
+}
+
+fn set_action(signal: libc::c_int, action: libc::sighandler_t) -> io::Result<()> {
+    // SAFETY: `sigaction` is plain data for which all-zero bytes are a valid value.
+    let mut new: libc::sigaction = unsafe { std::mem::zeroed() };
+    new.sa_sigaction = action;
+    new.sa_mask = empty_set();
+    // SAFETY: the action is a handler's address or one of the constants.
+    if unsafe { libc::sigaction(signal, &raw const new, std::ptr::null_mut()) } != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(())
+}
+
+/// Gives every signal its default action and holds none back. For a fork that becomes another
+/// program.
+pub(super) fn reset() {
+    // As many as any system has; it fails for those that this one has not, and for two others.
+    for signal in 1..=64 {
+        set_action(signal, libc::SIG_DFL).ok();
+    }
+    let none = empty_set();
+    // SAFETY: the set is initialised.
+    unsafe { libc::sigprocmask(libc::SIG_SETMASK, &raw const none, std::ptr::null_mut()) };
+}
+
+/// While it lives, all signals are held back.
+pub(super) struct Held(libc::sigset_t);
+
+impl Held {
+    pub(super) fn all() -> io::Result<Self> {
+        let (mut all, mut before) = (empty_set(), empty_set());
+        // SAFETY: `all` is live.
+        unsafe { libc::sigfillset(&raw mut all) };
+        // SAFETY: both sets are initialised and live.
+        let status =
+            unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, &raw const all, &raw mut before) };
+        if status == 0 { Ok(Self(before)) } else { Err(io::Error::from_raw_os_error(status)) }
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        let before = &raw const self.0;
+        // SAFETY: it is what pthread_sigmask itself returned.
+        unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, before, std::ptr::null_mut()) };
+    }
+}
+
+/// Where `errno` is.
+fn errno_location() -> *mut libc::c_int {
+    #[cfg(target_os = "macos")]
+    // SAFETY: it takes nothing, and returns the address of a thread's own variable.
+    let location = unsafe { libc::__error() };
+    #[cfg(not(target_os = "macos"))]
+    // SAFETY: it takes nothing, and returns the address of a thread's own variable.
+    let location = unsafe { libc::__errno_location() };
+    location
+}
+
+pub(super) fn errno() -> libc::c_int {
+    // SAFETY: the address is valid for as long as the thread is.
+    unsafe { *errno_location() }
+}
+
+pub(super) fn set_errno(errno: libc::c_int) {
+    // SAFETY: the address is valid for as long as the thread is.
+    unsafe { *errno_location() = errno }
 }
 
 fn empty_set() -> libc::sigset_t {
