@@ -15,10 +15,10 @@ pub(super) fn run(mima: &Mima, args: &Unlock) -> Result<()> {
     let settings = session.unlock(&*store, &wanted)?;
     let place = if settings.scope == Scope::Terminal { "terminal" } else { "shell" };
     term::note(&format!(
-        "unlocked for this {place}: {}, until {} without use, {} at most",
+        "unlocked for this {place}: {}, for {}, or until {} pass without use",
         wanted.list(),
-        term::duration(settings.idle),
-        term::duration(settings.max)
+        term::duration(settings.max),
+        term::duration(settings.idle)
     ));
     Ok(())
 }

@@ -223,7 +223,7 @@ impl Asked<'_> {
 
 fn nobody_may_be_asked() -> Failure {
     Failure::new(Kind::Locked, "the secrets are locked, and --no-prompt forbids asking")
-        .hint("run it without --no-prompt")
+        .hint("mima unlock GROUP, or run it without --no-prompt")
 }
 
 /// Whether an empty answer will do.
