@@ -8,11 +8,12 @@ mod edit;
 mod moving;
 mod plan;
 mod project;
+pub mod session_install;
 mod value;
 mod wanted;
 mod watch;
 
-pub use binary::{own_binary, started_binary};
+pub use binary::{installed_binary, own_binary, started_binary};
 pub use command::{Found, find, find_on_path};
 pub use edit::Target;
 pub use moving::{Arrival, Moving, Place};
