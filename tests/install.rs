@@ -3,7 +3,7 @@
 
 use std::os::unix::fs::symlink;
 
-use crate::common::mac::{ADA, ADA_NAME, BOB, Mac, RECORD};
+use crate::common::mac::{ADA, ADA_NAME, BOB, Mac};
 use crate::common::require;
 use crate::common::world::World;
 
@@ -311,7 +311,7 @@ fn on_linux_uninstall_takes_the_units_along_that_start_this_mima() {
     let Some(_) = require("make") else { return };
     let mac = Mac::new();
     mac.world.script("uname", "echo Linux\n");
-    mac.world.script("systemctl", RECORD);
+    mac.world.script("systemctl", crate::common::mac::RECORD);
     let unit = ".config/systemd/user/mima.service";
     let program = mac.prefix.join("bin/mima");
     for (start, stays) in [("/elsewhere/bin/mima", true), (program.to_str().unwrap(), false)] {

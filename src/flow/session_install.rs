@@ -180,10 +180,10 @@ impl Starter {
         let was_there = self.stop.make(tool).context("could not stop the agent")?;
         self.write(lock).and_then(|()| self.take_up(tool, was_there)).map_err(|failure| {
             let failure = failure.hint(NOT_NEEDED);
-            match self.remove(Some(tool), lock) {
-                Ok(_) => failure,
-                Err(_) => failure.hint(self.by_hand()),
-            }
+            let removed = self.remove(Some(tool), lock);
+            // What cannot start the agent may not hear that it is not to do so either.
+            let is_gone = || self.check_files().is_ok_and(|left| left.is_empty());
+            if removed.is_ok() || is_gone() { failure } else { failure.hint(self.by_hand()) }
         })
     }
 

@@ -196,13 +196,22 @@ fn whatever_fails_nothing_is_left_behind() {
                 machine.install().run().ok();
             }
             machine.failing(&[call]);
-            machine.install().run().fails(1).stdout_is("").stderr_has(said).stderr_has(NOT_NEEDED);
+            let output = machine.install().run();
+            output.fails(1).stdout_is("").stderr_has(said).stderr_has(NOT_NEEDED);
+            assert!(!output.err().contains("rm -f"), "{output}");
             assert_eq!(machine.units(), [false, false], "{call}");
             assert!(!machine.keeps("enabled").exists() && !machine.keeps("active").exists());
         }
     }
-    // What the tool says is shown in one line, and can do nothing to the terminal.
+    // Only what systemd still knows of stays, and is said.
     machine.failing(&[]);
+    machine.install().run().ok();
+    machine.failing(&["*enable --now*", "*disable*"]);
+    machine.install().run().fails(1).stderr_has(NOT_NEEDED).stderr_has("rm -f ~/.config/systemd");
+    assert_eq!(machine.units(), [true, true]);
+    machine.failing(&[]);
+    machine.remove().ok();
+    // What the tool says is shown in one line, and can do nothing to the terminal.
     machine.units_are_in(Path::new("/nowhere"));
     machine
         .install()
