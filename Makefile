@@ -12,7 +12,10 @@ INSTALL_PROGRAM = sh dist/macos/install.sh target/release/mima
 UNINSTALL_PROGRAM = sh dist/macos/uninstall.sh
 else
 INSTALL_PROGRAM = install -d '$(PREFIX)/bin' && install -m 755 target/release/mima '$(PREFIX)/bin/mima'
-UNINSTALL_PROGRAM = rm -f '$(PREFIX)/bin/mima'
+# systemd would start nothing from now on.
+UNITS = "$${XDG_CONFIG_HOME:-$$HOME/.config}/systemd/user/mima.service"
+UNINSTALL_PROGRAM = ! grep -qsF '"$(PREFIX)/bin/mima"' $(UNITS) || \
+  '$(PREFIX)/bin/mima' session install --remove; rm -f '$(PREFIX)/bin/mima'
 endif
 # How many crates mima may pull in, on all systems together: 164, 9 for the keychain of macOS,
 # and 72 that speak D-Bus on Linux. `--no-default-features` leaves those out.

@@ -52,6 +52,11 @@ impl Paths {
         Self { user_file: dir.join("mima.yaml"), home: dir.clone(), data: dir, state: None }
     }
 
+    /// Tells whether everything is in one directory, which `MIMA_HOME` names.
+    pub fn is_apart(&self) -> bool {
+        self.data == self.home
+    }
+
     /// The home directory.
     pub fn home(&self) -> &Path {
         &self.home
@@ -125,6 +130,11 @@ impl Paths {
     }
 }
 
+/// Returns the directory that a variable names, or `other`. A relative one counts for nothing.
+pub fn named_dir(variable: &str, other: PathBuf) -> PathBuf {
+    std::env::var_os(variable).map(PathBuf::from).filter(|dir| dir.is_absolute()).unwrap_or(other)
+}
+
 fn home_and_data() -> Result<(PathBuf, PathBuf)> {
     let is_home = |home: &Path| home.is_absolute() && home.is_dir();
     let usable = std::env::var_os("HOME").is_some_and(|home| is_home(Path::new(&home)));
@@ -138,10 +148,7 @@ fn home_and_data() -> Result<(PathBuf, PathBuf)> {
     let data = if cfg!(target_os = "macos") {
         home.join("Library/Application Support")
     } else {
-        match std::env::var_os("XDG_DATA_HOME").map(PathBuf::from).filter(|dir| dir.is_absolute()) {
-            Some(dir) => dir,
-            None => home.join(".local/share"),
-        }
+        named_dir("XDG_DATA_HOME", home.join(".local/share"))
     };
     Ok((home, data))
 }

@@ -305,6 +305,26 @@ fn on_linux_it_is_the_binary_alone() {
     assert_eq!(mac.installed(), [""; 0]);
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn on_linux_uninstall_takes_the_units_along_that_start_this_mima() {
+    let Some(_) = require("make") else { return };
+    let mac = Mac::new();
+    mac.world.script("uname", "echo Linux\n");
+    mac.world.script("systemctl", crate::common::mac::RECORD);
+    let unit = ".config/systemd/user/mima.service";
+    let program = mac.prefix.join("bin/mima");
+    for (start, stays) in [("/elsewhere/bin/mima", true), (program.to_str().unwrap(), false)] {
+        mac.make("install", &[]).ok();
+        let mark = "# Written by `mima session install`";
+        mac.world.write(unit, format!("{mark}\nExecStart=\"{start}\" session serve\n"));
+        mac.make("uninstall", &[]).ok();
+        assert_eq!(mac.world.home().join(unit).exists(), stays, "{start}");
+        assert_eq!(mac.calls(false).is_empty(), stays, "{start}");
+        assert_eq!(mac.installed(), [""; 0]);
+    }
+}
+
 #[test]
 fn the_scripts_are_clean() {
     let scripts = ["common.sh", "install.sh", "signing.sh", "uninstall.sh"];
@@ -321,5 +341,6 @@ fn the_scripts_are_clean() {
     for script in scripts {
         lint("sh", &["-n"], &[script]);
     }
-    assert_eq!(std::fs::read_dir(format!("{root}/dist/macos")).unwrap().count(), scripts.len() + 1);
+    // With what is made from Info.plist and agent.plist.
+    assert_eq!(std::fs::read_dir(format!("{root}/dist/macos")).unwrap().count(), scripts.len() + 2);
 }

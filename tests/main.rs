@@ -59,6 +59,7 @@ mod scenarios;
 mod secret_move;
 mod secret_service;
 mod secrets;
+mod session_install;
 mod shell_names;
 mod shells;
 mod stores;

@@ -125,6 +125,22 @@ fn every_command_and_flag_is_in_help_man_and_completions() {
 }
 
 #[test]
+fn both_files_are_described_alike_in_the_readme_and_the_manual_page() {
+    let (world, readme) = (World::new(), readme());
+    let man = world.mima(&["man"]).run().ok().quiet().out();
+    let files = man.split(".SH FILES\n").nth(1).unwrap().split("\n.SH ").next().unwrap();
+    let files = format!("{files}\n").replace("\\-", "-").replace("\n\\&", "\n");
+    for (name, example) in [
+        ("~/.mima.yaml", mima::config::user::EXAMPLE),
+        (".mima.yaml", mima::config::project::EXAMPLE),
+    ] {
+        assert!(readme.contains(&format!("\n```yaml\n{example}```\n")), "{name}");
+        let section = files.split(&format!(".SS {name}\n")).nth(1).unwrap();
+        assert!(section.contains(&format!("\n.nf\n{example}.fi\n")), "{name}: {section}");
+    }
+}
+
+#[test]
 fn the_help_of_a_command_begins_with_its_line_in_the_list() {
     let world = World::new();
     let help = |words: &[&str]| world.mima(&[words, &["--help"]].concat()).run().ok().quiet().out();

@@ -6,8 +6,19 @@ use clap::{Command, CommandFactory};
 use clap_mangen::Man;
 
 use crate::cli::Cli;
+use crate::config::{project, user};
 use crate::error::{Context, Result};
 use crate::term;
+
+/// The files that people write: what each is called, whose it is, and one that has every key.
+const FILES: [(&str, &str, &str); 2] = [
+    ("~/.mima.yaml", "The user's own file.", user::EXAMPLE),
+    (
+        ".mima.yaml",
+        "The file of a project. What is in .mima.local.yaml beside it is laid over it.",
+        project::EXAMPLE,
+    ),
+];
 
 pub(super) fn run() -> Result<()> {
     term::print(&page().context("could not make the manual page")?)
@@ -26,6 +37,12 @@ fn page() -> io::Result<Vec<u8>> {
     man.render_options_section(&mut page)?;
     writeln!(page, ".SH COMMANDS")?;
     render_verbs(&command, "mima", &mut page)?;
+    writeln!(page, ".SH FILES")?;
+    for (name, what, example) in FILES {
+        writeln!(page, ".SS {name}\n{what}\n.PP\n.nf")?;
+        example.lines().try_for_each(|line| writeln!(page, "\\&{}", escaped(line)))?;
+        writeln!(page, ".fi")?;
+    }
     writeln!(page, ".SH \"ENVIRONMENT AND EXIT STATUS\"")?;
     page.extend(body(|out| man.render_extra_section(out))?);
     Ok(page)
@@ -47,6 +64,12 @@ fn render_verbs(command: &Command, path: &str, page: &mut Vec<u8>) -> io::Result
         page.extend(body(|out| man.render_options_section(out))?);
     }
     Ok(())
+}
+
+/// Keeps what roff would take for something else. That a line starts with a dot is left to
+/// whoever writes it.
+fn escaped(line: &str) -> String {
+    line.replace('\\', "\\e").replace('-', "\\-")
 }
 
 /// Renders a section without its heading.

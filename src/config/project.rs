@@ -25,6 +25,8 @@ pub(super) const KEYS: &[&str] = &[
     "auto_export",
     "auto_export_groups",
 ];
+/// A file that has every key, and says what each is for.
+pub const EXAMPLE: &str = include_str!("project.yaml");
 /// Keys of a later version: what a project needs and does not get would be missed much later,
 /// so nobody is asked to allow such a file.
 const TO_COME: &[&str] = &["dotenv", "dotenv_if_exists", "use_flake", "layout"];
@@ -216,6 +218,17 @@ mod tests {
         for key in KEYS {
             assert!(text.contains(&format!("\n{key}: ")), "{key}");
             assert!(ProjectFile::explain(key).is_none(), "{key}");
+        }
+    }
+
+    #[test]
+    fn the_example_has_every_key() {
+        let file = parse::<ProjectFile>(EXAMPLE.as_bytes(), "f").unwrap();
+        assert!(file.auto_export());
+        // `dotenv_allow` is of use to `dotenv` alone.
+        let is_of_use = |key: &&&str| **key != "dotenv_allow" || !TO_COME.contains(&"dotenv");
+        for key in KEYS.iter().chain(&["groups"]).filter(is_of_use) {
+            assert!(EXAMPLE.lines().any(|line| line.starts_with(&format!("{key}: "))), "{key}");
         }
     }
 

@@ -9,6 +9,8 @@ use super::session::Settings;
 use crate::error::Result;
 use crate::names::{self, GroupName};
 
+/// A file that has every key, and says what each is for.
+pub const EXAMPLE: &str = include_str!("user.yaml");
 /// What a file can never do, however the key is called.
 pub(super) const NEVER: &[&str] = &["allow", "allowed", "trust", "trusted"];
 /// The stores that mima knows of, whether this build has them or not.
@@ -139,6 +141,18 @@ mod tests {
         let default = if cfg!(target_os = "macos") { "store: keychain" } else { "store: vault" };
         for text in ["", "\u{feff}", "# nothing\n", "---\n", "{}", "groups: {}", default] {
             assert_eq!(parse::<UserFile>(text.as_bytes(), "f").unwrap(), UserFile::default());
+        }
+    }
+
+    #[test]
+    fn the_example_has_every_key() {
+        let file = parse::<UserFile>(EXAMPLE.as_bytes(), "f").unwrap();
+        assert_eq!(file.session, Settings::default());
+        for key in UserFile::KEYS.iter().chain(&["groups"]) {
+            assert!(EXAMPLE.lines().any(|line| line.starts_with(&format!("{key}: "))), "{key}");
+        }
+        for word in KNOWN.iter().copied().chain(["terminal", "off"]) {
+            assert!(EXAMPLE.contains(word), "{word}");
         }
     }
 

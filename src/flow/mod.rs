@@ -9,11 +9,12 @@ mod moving;
 mod plan;
 mod project;
 mod session;
+pub mod session_install;
 mod value;
 mod wanted;
 mod watch;
 
-pub use binary::{own_binary, started_binary};
+pub use binary::{installed_binary, own_binary, started_binary};
 pub use command::{Found, find, find_on_path};
 pub use edit::Target;
 pub use moving::{Arrival, Moving, Place};

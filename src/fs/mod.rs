@@ -21,8 +21,10 @@ use rustix::fs::OFlags;
 use crate::error::{Context, Failure, Result};
 use crate::term;
 
-/// The mode of every file mima writes.
+/// The mode of every file of its own that mima writes.
 const FILE_MODE: u32 = 0o600;
+/// The mode of a file that is for others to read.
+const PUBLIC_MODE: u32 = 0o644;
 /// The mode of every directory mima makes.
 const DIR_MODE: u32 = 0o700;
 /// What to do when a disk is full or may not be written to.
@@ -133,6 +135,11 @@ pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<()> {
     write_with_mode(path, bytes, FILE_MODE)
 }
 
+/// As [`write_atomic`], for a file that other programs read: its mode is 0644.
+pub fn write_atomic_public(path: &Path, bytes: &[u8]) -> Result<()> {
+    write_with_mode(path, bytes, PUBLIC_MODE)
+}
+
 /// As [`write_atomic`], for a file that is not mima's own: its mode stays as it is.
 pub fn write_atomic_keeping_mode(path: &Path, bytes: &[u8]) -> Result<()> {
     let meta =
@@ -157,7 +164,7 @@ fn write_with_mode(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
 pub fn write_new_public(path: &Path, bytes: &[u8]) -> Result<()> {
     let what = || format!("could not write {}", term::path(path));
     let mut file = OpenOptions::new();
-    let mut file = file.write(true).create_new(true).mode(0o644).open(path).context(what())?;
+    let mut file = file.write(true).create_new(true).mode(PUBLIC_MODE).open(path).context(what())?;
     file.write_all(bytes).and_then(|()| file.sync_all()).context(what())
 }
 

@@ -21,7 +21,7 @@ pub(crate) const ADA_NAME: &str = "Apple Development: Ada (ADAADAADA1)";
 
 /// What every stand-in does first: it records the call, an argument with a blank in quotes, and
 /// fails if the call is like one of the patterns in `failing`.
-const RECORD: &str = r#"mac=${0%/*}/../mac
+pub(crate) const RECORD: &str = r#"mac=${0%/*}/../mac
 call=${0##*/}
 for arg; do
   case $arg in *' '*) call="$call '$arg'" ;; *) call="$call $arg" ;; esac

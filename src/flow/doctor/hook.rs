@@ -8,6 +8,7 @@ use super::Finding;
 use crate::env::state::State;
 use crate::flow::environment;
 use crate::fs::{self, Forgery};
+use crate::paths::named_dir;
 use crate::term;
 use crate::term::word;
 
@@ -116,12 +117,9 @@ fn append(shell: &str, file: &Path) -> String {
 
 /// The startup files of each shell, the usual one first.
 fn startup_files(home: &Path) -> Vec<(&'static str, Vec<PathBuf>)> {
-    let dir = |var: &str, other: PathBuf| {
-        std::env::var_os(var).map(PathBuf::from).filter(|dir| dir.is_absolute()).unwrap_or(other)
-    };
     let below = |dir: PathBuf, names: &[&str]| names.iter().map(|name| dir.join(name)).collect();
-    let zsh = dir("ZDOTDIR", home.to_owned());
-    let fish = dir("XDG_CONFIG_HOME", home.join(".config")).join("fish");
+    let zsh = named_dir("ZDOTDIR", home.to_owned());
+    let fish = named_dir("XDG_CONFIG_HOME", home.join(".config")).join("fish");
     let mut of_fish: Vec<_> = std::fs::read_dir(fish.join("conf.d"))
         .map(|entries| entries.flatten().map(|entry| entry.path()).collect())
         .unwrap_or_default();

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::Finding;
+use crate::flow::binary::bundle_of;
 use crate::fs;
 
 const SUBJECT: &str = "profile";
@@ -17,8 +18,7 @@ const RENEW: &str = "make install SIGNING_IDENTITY=… PROVISIONING_PROFILE=…,
 
 /// Looks at the profile of the bundle that `binary` is in, if it is in one.
 pub(super) fn check(binary: &Path) -> Option<Finding> {
-    let contents = binary.parent().filter(|dir| dir.ends_with("Contents/MacOS"))?.parent()?;
-    let path = contents.join("embedded.provisionprofile");
+    let path = bundle_of(binary)?.join("embedded.provisionprofile");
     let bytes = match fs::read_capped(&path, LARGEST) {
         // A bundle needs none for what an ad-hoc signature can do.
         Ok(bytes) => bytes?,
