@@ -50,20 +50,24 @@ impl Client {
         wanted: Vec<Wanted>,
         is_use: bool,
     ) -> Result<Option<Vec<(GroupName, Values)>>> {
-        let Some(mut agent) = self.connect()? else { return Ok(None) };
-        // The agent looks at who is asking, and is not to see less of an honest process than of
-        // any other. Nothing secret is here yet.
+        // The agent looks at who is asking, from the moment they are there, and is not to see less
+        // of an honest process than of any other. Nothing secret is here yet.
         sys::process::set_dumpable(true);
-        let reply = agent.ask(&Request::Get { wanted, is_use });
+        let asked = self.connect().and_then(|agent| {
+            let Some(mut agent) = agent else { return Ok(None) };
+            let reply = agent.ask(&Request::Get { wanted, is_use })?;
+            Ok(reply.map(|reply| (agent, reply)))
+        });
         sys::process::set_dumpable(false);
-        match reply? {
-            Some(Reply::Found(groups)) => {
+        let Some((mut agent, reply)) = asked? else { return Ok(None) };
+        match reply {
+            Reply::Found(groups) => {
                 agent.write(&[READY])?;
                 let read = |(group, vars): (GroupName, Vars)| Ok((group, agent.values(vars)?));
                 groups.into_iter().map(read).collect::<Result<_>>().map(Some)
             }
-            Some(Reply::Miss) | None => Ok(None),
-            Some(_) => Err(nonsense()),
+            Reply::Miss => Ok(None),
+            _ => Err(nonsense()),
         }
     }
 
