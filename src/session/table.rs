@@ -217,3 +217,7 @@ impl Table {
 fn is_same_group(a: &Wanted, b: &Wanted) -> bool {
     (&a.group, a.source) == (&b.group, b.source)
 }
+
+#[cfg(test)]
+#[path = "table_tests.rs"]
+mod tests;

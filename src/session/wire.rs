@@ -444,3 +444,7 @@ impl<'a> Reader<'a> {
         self.list(|from| Some((VarName::parse(from.text()?).ok()?, from.number()?)))
     }
 }
+
+#[cfg(test)]
+#[path = "wire_tests.rs"]
+mod tests;
