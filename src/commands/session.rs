@@ -71,7 +71,9 @@ pub(super) fn unlocked_lines(status: &Status) -> Vec<String> {
             whose => {
                 let place = if whose == Whose::Terminal { "terminal" } else { "shell" };
                 let idle = term::duration(unlocked.idle.min(unlocked.max));
-                format!("unlocked for this {place}: {group}, for {max}, or until {idle} pass without use")
+                format!(
+                    "unlocked for this {place}: {group}, for {max}, or until {idle} pass without use"
+                )
             }
         }
     };

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsStr;
 
 use super::export::groups::offered;
+use super::session::{unlocked_json, unlocked_lines};
 use crate::cli::Json;
 use crate::env::Vars;
 use crate::env::diff::Before;
@@ -30,9 +31,12 @@ pub(super) fn run(mima: &Mima, args: &Json) -> Result<()> {
     // What else there is to tell is told, whatever is wrong with the store.
     let store = mima.store().and_then(|store| store.protection());
     let protection = store.as_ref().ok().and_then(Option::as_ref);
+    let session = mima.agent().status();
+    let unlocked = session.as_ref().ok().and_then(Option::as_ref);
     if args.json {
         let file = look.nearest.as_ref().map(|(path, _)| path.to_string_lossy());
-        let problems = look.notices.iter().chain(store.as_ref().err());
+        let problems =
+            look.notices.iter().chain(store.as_ref().err()).chain(session.as_ref().err());
         let problems: Vec<_> = problems.map(ToString::to_string).collect();
         return term::print_json(&serde_json::json!({
             "file": file,
@@ -43,6 +47,7 @@ pub(super) fn run(mima: &Mima, args: &Json) -> Result<()> {
             "protected_otherwise": protection.map(|protection| &protection.others),
             "loaded": loaded.map(|dir| dir.to_string_lossy()),
             "variables": set,
+            "unlocked": unlocked.map_or(serde_json::json!([]), unlocked_json),
         }));
     }
     let mut lines = Vec::new();
@@ -65,12 +70,14 @@ pub(super) fn run(mima: &Mima, args: &Json) -> Result<()> {
     if !set.is_empty() {
         lines.push(format!("variables: {}", set.join(", ")));
     }
+    lines.extend(unlocked.map(unlocked_lines).unwrap_or_default());
     if let Some(protection) = protection {
         lines.push(format!("store: {}", protection.what));
         lines.extend(protection.others.iter().map(|other| format!("  but {other}")));
     }
     term::print_lines(lines)?;
-    look.notices.iter().chain(store.as_ref().err()).for_each(term::report);
+    let problems = look.notices.iter().chain(store.as_ref().err()).chain(session.as_ref().err());
+    problems.for_each(term::report);
     Ok(())
 }
 

@@ -310,16 +310,23 @@ impl Session<'_> {
         for set in granted.sets_of(&known, &values) {
             refuse(self.put(&set, Whose::Tree, LONGEST, LONGEST)?)?;
         }
+        self.mark(granted)?;
         own.values(store, &*unlocked)
     }
 
-    /// Marks this process, and all that it starts, as one that was given little on purpose.
-    pub fn fence(&self, groups: &Wanted) {
-        let Some(group) = groups.groups().next() else { return };
+    /// Marks this process, and all that it starts, as one that was given little on purpose: it is
+    /// not to give itself more.
+    fn mark(&self, groups: &Wanted) -> Result<()> {
+        let Some(group) = groups.groups().next() else { return Ok(()) };
         let (source, state) = (Digest::default(), Digest::default());
         let wanted = wire::Wanted { group: group.clone(), source, state };
-        let fence = Set { wanted: &wanted, values: Vec::new() };
-        if let Err(failure) = self.put(&fence, Whose::Tree, LONGEST, LONGEST).and_then(refuse) {
+        let nothing = Set { wanted: &wanted, values: Vec::new() };
+        self.put(&nothing, Whose::Tree, LONGEST, LONGEST).and_then(refuse)
+    }
+
+    /// The same for `mima run --scrub`, which works without an agent too.
+    pub fn fence(&self, groups: &Wanted) {
+        if let Err(failure) = self.mark(groups) {
             term::note(&format!("{failure}, so what this starts can allow project files"));
         }
     }

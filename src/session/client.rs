@@ -113,6 +113,9 @@ impl Client {
     ) -> Result<Option<T>> {
         let Some(mut agent) = self.connect()? else { return Ok(None) };
         match agent.ask(request)? {
+            Some(Reply::Refused(Refusal::Stranger)) => Err(Failure::failed(
+                "the session agent does not do that in what `mima run --grant` or `--scrub` has started",
+            )),
             Some(reply) => read(&reply).ok_or_else(nonsense).map(Some),
             // It has been ended by being asked in another version.
             None => Ok(None),

@@ -46,13 +46,7 @@ pub fn serve(place: &Place, how: How) -> Result<()> {
     sys::process::raise_file_limit();
     let own = fs::identity(&place.socket());
     let is_in_place = || fs::identity(&place.socket()) == own;
-    let memory = match sys::memory::protection().context(what)? {
-        Protection::Secret => "memory that even the kernel does not map",
-        Protection::Locked => "memory that is never swapped out",
-        Protection::LockedMayHibernate => {
-            "memory that is never swapped out, but for hibernation, which writes all of it to disk"
-        }
-    };
+    let memory = words(sys::memory::protection().context(what)?);
     let ground = Ground {
         kernel: &System,
         clock: &clock::Kernel,
@@ -66,4 +60,15 @@ pub fn serve(place: &Place, how: How) -> Result<()> {
         std::fs::remove_file(place.socket()).context("could not remove the agent's socket")?;
     }
     Ok(())
+}
+
+/// Says where values are kept.
+pub fn words(protection: Protection) -> &'static str {
+    match protection {
+        Protection::Secret => "memory that even the kernel does not map",
+        Protection::Locked => "memory that is never swapped out",
+        Protection::LockedMayHibernate => {
+            "memory that is never swapped out, but goes to the disk in hibernation"
+        }
+    }
 }

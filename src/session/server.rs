@@ -374,7 +374,7 @@ impl<'a> Server<'a> {
             }
             Request::Status => {
                 let unlocked = self.table.unlocked(&client, now);
-                let elsewhere = self.table.entries().len() - unlocked.len();
+                let elsewhere = self.table.len() - unlocked.len();
                 Reply::Status(Status {
                     pid: std::process::id(),
                     memory: self.ground.memory.to_owned(),
@@ -383,6 +383,8 @@ impl<'a> Server<'a> {
                     is_granted: self.table.is_granted(&client),
                 })
             }
+            // That would take the mark away that it bears.
+            Request::Stop if self.table.is_granted(&client) => Reply::Refused(Refusal::Stranger),
             Request::Stop => {
                 let count = self.table.lock_all();
                 self.is_ending = true;

@@ -57,8 +57,17 @@ pub(super) struct Entry {
 }
 
 impl Entry {
+    /// Tells whether it only marks a tree, in which some requests are refused. It holds nothing,
+    /// and nothing but the end of its process ends it.
+    fn is_fence(&self) -> bool {
+        self.vars.is_empty()
+    }
+
     /// When it is over, if nobody uses it.
     fn deadline(&self) -> Duration {
+        if self.is_fence() {
+            return Duration::MAX;
+        }
         self.end.min(self.used.saturating_add(self.idle))
     }
 
@@ -159,12 +168,16 @@ impl Table {
     /// Forgets what this client may use, and what was unlocked in its session. Returns how
     /// many groups that were.
     pub(super) fn lock(&mut self, client: &Client) -> usize {
-        self.remove(|entry| client.may_use(&entry.scope) || entry.session == client.session)
+        self.forget(|entry| client.may_use(&entry.scope) || entry.session == client.session)
     }
 
     /// Forgets everything.
     pub(super) fn lock_all(&mut self) -> usize {
-        self.remove(|_| true)
+        self.forget(|_| true)
+    }
+
+    fn forget(&mut self, which: impl Fn(&Entry) -> bool) -> usize {
+        self.remove(|entry| !entry.is_fence() && which(entry))
     }
 
     /// Forgets what is over, and what belonged to processes that have ended.
@@ -178,7 +191,12 @@ impl Table {
         before - self.entries.len()
     }
 
-    /// Everything that is kept.
+    /// How many groups are kept, for anybody.
+    pub(super) fn len(&self) -> usize {
+        self.entries.iter().filter(|entry| !entry.is_fence()).count()
+    }
+
+    /// Everything that is kept, and marked.
     pub(super) fn entries(&self) -> &[Entry] {
         &self.entries
     }
@@ -194,7 +212,7 @@ impl Table {
         let is_shown = |entry: &&Entry| {
             let granted_here =
                 matches!(entry.scope, Scope::Tree(_)) && entry.session == client.session;
-            client.may_use(&entry.scope) || granted_here
+            !entry.is_fence() && (client.may_use(&entry.scope) || granted_here)
         };
         let told = |entry: &Entry| Unlocked {
             group: entry.wanted.group.clone(),
@@ -206,10 +224,9 @@ impl Table {
         self.entries.iter().filter(is_shown).map(told).collect()
     }
 
-    /// Tells whether this client runs in a tree that was granted something.
+    /// Tells whether this client runs in a tree that was marked.
     pub(super) fn is_granted(&self, client: &Client) -> bool {
-        let is_tree = |entry: &Entry| matches!(entry.scope, Scope::Tree(_));
-        self.entries.iter().any(|entry| is_tree(entry) && client.may_use(&entry.scope))
+        self.entries.iter().any(|entry| entry.is_fence() && client.may_use(&entry.scope))
     }
 }
 

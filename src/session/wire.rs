@@ -133,7 +133,7 @@ pub struct Status {
     pub unlocked: Vec<Unlocked>,
     /// How many groups others may use.
     pub elsewhere: u32,
-    /// Whether the client runs in a tree that was granted something.
+    /// Whether the client runs in a tree that was granted something, or little.
     pub is_granted: bool,
 }
 
