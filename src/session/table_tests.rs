@@ -94,6 +94,7 @@ fn with_dev() -> Table {
 }
 
 fn get(table: &mut Table, pid: i32, wanted: &Wanted, now: Duration) -> Option<String> {
+    table.expire(now);
     let id = table.find(&client(pid), wanted, now)?;
     let values = table.values(id, now)?;
     Some(String::from_utf8(values.to_vec()).unwrap())
@@ -144,6 +145,10 @@ fn t_h7_idle_and_absolute_deadline_end_it_at_the_moment() {
     assert!(get_dev(&mut table, 101, secs(1010) - almost).is_some());
     assert_eq!(get_dev(&mut table, 101, secs(1010)), None);
     assert!(table.entries().is_empty(), "it is wiped, not hidden");
+
+    // Also if nobody has looked yet whether it is over.
+    let mut table = with_dev();
+    assert_eq!(table.find(&client(101), &wanted("dev", 1), secs(1010)), None);
 
     // Used all the time.
     let mut table = with_dev();
@@ -308,7 +313,45 @@ fn a_tree_is_used_by_its_root_and_what_that_has_started() {
     let now = secs(1001);
     for (pid, want) in [(200, true), (201, true), (299, true), (100, false), (301, false)] {
         assert_eq!(get_dev(&mut table, pid, now).is_some(), want, "{pid}");
-        assert_eq!(table.is_granted(&client(pid)), want, "{pid}");
+    }
+}
+
+/// A group without variables, as marks are made of.
+fn empty(scope: Scope) -> New {
+    New { vars: Vec::new(), idle: secs(1), max: secs(1), ..new(scope, wanted("dev", 0), "") }
+}
+
+#[test]
+fn a_tree_that_is_marked_stays_so_until_its_process_ends() {
+    let mut table = Table::default();
+    let sleeper = Sleeper::new();
+    let exit = Exit::of(sleeper.pid()).unwrap();
+    table.put(New { exit, ..empty(tree_scope_of(200)) }, secs(1000));
+    let is_marked = |table: &Table| {
+        [200, 201, 100, 301].map(|pid| table.is_granted(&client(pid))) == [true, true, false, false]
+    };
+    assert!(is_marked(&table));
+    assert_eq!((table.len(), table.unlocked(&client(201), secs(1000)).len()), (0, 0));
+    table.expire(secs(999_999));
+    assert_eq!((table.lock(&client(201)), table.lock_all()), (0, 0));
+    assert!(is_marked(&table));
+    drop(sleeper);
+    table.expire(secs(1000));
+    assert!(!table.is_granted(&client(200)) && table.entries().is_empty());
+}
+
+/// A person may unlock a group that has no variables, alone or with others.
+#[test]
+fn an_empty_group_of_a_shell_or_a_terminal_marks_nothing() {
+    for scope in [shell(101), client(101).terminal.unwrap()] {
+        let mut table = Table::default();
+        table.put(empty(scope), secs(1000));
+        assert!(!table.is_granted(&client(101)));
+        assert_eq!(get(&mut table, 101, &wanted("dev", 0), secs(1000)).as_deref(), Some(""));
+        assert_eq!((table.len(), table.lock(&client(102))), (1, 1));
+        table.put(empty(shell(101)), secs(1000));
+        table.expire(secs(1001));
+        assert!(table.entries().is_empty());
     }
 }
 
@@ -328,7 +371,6 @@ fn names_are_told_to_nobody_else() {
     assert_eq!(told(301), []);
     let dev = table.unlocked(&client(101), now).remove(0);
     assert_eq!((dev.idle, dev.max, dev.whose), (secs(6), secs(96), super::super::wire::Whose::Shell));
-    assert!(!table.is_granted(&client(101)) && table.is_granted(&client(150)));
 }
 
 /// Whose session nobody sees has none in common with anybody.
@@ -348,5 +390,13 @@ fn room_is_what_is_not_held() {
     table.put(new(shell(101), wanted("dev", 1), "12345"), secs(1000));
     assert!(table.has_room(LARGEST - 5) && !table.has_room(LARGEST - 4));
     table.lock_all();
+    assert!(table.has_room(LARGEST));
+    // Each takes a descriptor, however little it holds.
+    for number in 0..MOST {
+        assert!(table.has_room(0), "{number}");
+        table.put(new(shell(101), wanted(&format!("g{number}"), 1), ""), secs(1000));
+    }
+    assert!(!table.has_room(0));
+    table.expire(secs(1010));
     assert!(table.has_room(LARGEST));
 }
