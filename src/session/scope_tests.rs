@@ -322,7 +322,10 @@ fn a_tree_is_of_a_process_whatever_it_becomes() {
         mima.name = "claude".to_owned();
     });
     let found = ancestors(&fake, fake.get(104));
-    assert_eq!(found.iter().map(|known| known.pid).collect::<Vec<_>>(), [104, 103, 102, 101, 100, 1]);
+    assert_eq!(
+        found.iter().map(|known| known.pid).collect::<Vec<_>>(),
+        [104, 103, 102, 101, 100, 1]
+    );
     assert!(found.iter().any(|known| known.is_same_process(&root)));
     // A later process of the same id is another one.
     fake.change(101, |other| other.start -= 1);

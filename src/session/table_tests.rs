@@ -370,7 +370,10 @@ fn names_are_told_to_nobody_else() {
     assert_eq!(told(201), [("dev2".to_owned(), 200)]);
     assert_eq!(told(301), []);
     let dev = table.unlocked(&client(101), now).remove(0);
-    assert_eq!((dev.idle, dev.max, dev.whose), (secs(6), secs(96), super::super::wire::Whose::Shell));
+    assert_eq!(
+        (dev.idle, dev.max, dev.whose),
+        (secs(6), secs(96), super::super::wire::Whose::Shell)
+    );
 }
 
 /// Whose session nobody sees has none in common with anybody.
