@@ -142,7 +142,7 @@ fn t_g14_only_exactly_what_is_asked_for_is_found() {
 fn t_h7_idle_and_absolute_deadline_end_it_at_the_moment() {
     let almost = Duration::from_nanos(1);
     let mut table = with_dev();
-    assert!(get_dev(&mut table, 101, secs(1010) - almost).is_some());
+    assert!(get_dev(&mut table, 101, secs(1010).saturating_sub(almost)).is_some());
     assert_eq!(get_dev(&mut table, 101, secs(1010)), None);
     assert!(table.entries().is_empty(), "it is wiped, not hidden");
 
@@ -156,7 +156,7 @@ fn t_h7_idle_and_absolute_deadline_end_it_at_the_moment() {
         let id = table.find(&client(101), &wanted("dev", 1), secs(second)).unwrap();
         table.touch(id, secs(second));
     }
-    assert!(get_dev(&mut table, 101, secs(1100) - almost).is_some());
+    assert!(get_dev(&mut table, 101, secs(1100).saturating_sub(almost)).is_some());
     let id = table.find(&client(101), &wanted("dev", 1), secs(1099)).unwrap();
     assert_eq!(table.values(id, secs(1100)), None, "found in time is not read in time");
     assert_eq!(table.next_deadline(), Some(secs(1100)));
