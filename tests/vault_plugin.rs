@@ -17,7 +17,7 @@ fn world() -> World {
 }
 
 /// The plugin. `cargo test` builds it; `cargo test --test all` does not.
-fn plugin() -> PathBuf {
+pub(crate) fn plugin() -> PathBuf {
     let plugin = mima().parent().unwrap().join("examples/age-plugin-mimatest");
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/plugin/main.rs");
     let modified = |path: &Path| path.metadata().and_then(|meta| meta.modified()).ok();
