@@ -10,8 +10,6 @@ use crate::sys::memory::Locked;
 
 /// How much memory all values may take, in bytes.
 pub(super) const LARGEST: usize = 24 << 20;
-/// How many groups may be kept, and trees marked: each takes a descriptor.
-const MOST: usize = 256;
 
 /// What a client is, to the table.
 pub(super) struct Client {
@@ -26,7 +24,8 @@ pub(super) struct Client {
 }
 
 impl Client {
-    fn may_use(&self, scope: &Scope) -> bool {
+    /// Tells whether what was unlocked for `scope` is for this client too.
+    pub(super) fn may_use(&self, scope: &Scope) -> bool {
         match scope {
             Scope::Shell(..) => self.shell.as_ref() == Some(scope),
             Scope::Terminal(..) => self.terminal.as_ref() == Some(scope),
@@ -100,13 +99,19 @@ pub(super) struct New {
 }
 
 /// What is unlocked. What leaves it is wiped.
-#[derive(Default)]
 pub(super) struct Table {
     entries: Vec<Entry>,
     last: u64,
+    /// How many entries there may be: each takes a descriptor.
+    most: usize,
 }
 
 impl Table {
+    /// Makes a table for so many groups, and marks of trees.
+    pub(super) fn new(most: usize) -> Self {
+        Self { entries: Vec::new(), last: 0, most }
+    }
+
     /// Keeps values, in the place of older ones of the same group.
     pub(super) fn put(&mut self, new: New, now: Duration) {
         let New { scope, session, wanted, vars, values, idle, max, exit } = new;
@@ -131,7 +136,7 @@ impl Table {
     /// Tells whether another group can be kept, with what is on its way `more` bytes long.
     pub(super) fn has_room(&self, more: usize) -> bool {
         let held: usize = self.entries.iter().map(|entry| entry.values.bytes().len()).sum();
-        self.entries.len() < MOST && held.saturating_add(more) <= LARGEST
+        self.entries.len() < self.most && held.saturating_add(more) <= LARGEST
     }
 
     /// Finds a group in exactly the state that is wanted, after [`Table::expire`]. What no longer

@@ -9,6 +9,7 @@ use crate::session::scope::{Kernel, shell_scope, terminal_scope, tree_scope};
 use crate::sys::processes::Process;
 
 const TTY: u64 = 0x8803;
+const MOST: usize = 100;
 
 /// Every process is a child of the shell 100, but for the shells themselves.
 struct Shells {
@@ -88,7 +89,7 @@ fn own_pid() -> i32 {
 
 /// A table in which the shell 100 has `dev`, put there at 1000 s.
 fn with_dev() -> Table {
-    let mut table = Table::default();
+    let mut table = Table::new(MOST);
     table.put(new(shell(101), wanted("dev", 1), "value"), secs(1000));
     table
 }
@@ -140,9 +141,9 @@ fn t_g14_only_exactly_what_is_asked_for_is_found() {
 
 #[test]
 fn t_h7_idle_and_absolute_deadline_end_it_at_the_moment() {
-    let almost = Duration::from_nanos(1);
+    let before = |moment: Duration| moment.saturating_sub(Duration::from_nanos(1));
     let mut table = with_dev();
-    assert!(get_dev(&mut table, 101, secs(1010).saturating_sub(almost)).is_some());
+    assert!(get_dev(&mut table, 101, before(secs(1010))).is_some());
     assert_eq!(get_dev(&mut table, 101, secs(1010)), None);
     assert!(table.entries().is_empty(), "it is wiped, not hidden");
 
@@ -156,7 +157,7 @@ fn t_h7_idle_and_absolute_deadline_end_it_at_the_moment() {
         let id = table.find(&client(101), &wanted("dev", 1), secs(second)).unwrap();
         table.touch(id, secs(second));
     }
-    assert!(get_dev(&mut table, 101, secs(1100).saturating_sub(almost)).is_some());
+    assert!(get_dev(&mut table, 101, before(secs(1100))).is_some());
     let id = table.find(&client(101), &wanted("dev", 1), secs(1099)).unwrap();
     assert_eq!(table.values(id, secs(1100)), None, "found in time is not read in time");
     assert_eq!(table.next_deadline(), Some(secs(1100)));
@@ -165,10 +166,10 @@ fn t_h7_idle_and_absolute_deadline_end_it_at_the_moment() {
 
 #[test]
 fn t_h7_what_a_client_wishes_is_bounded() {
-    let mut table = Table::default();
+    let mut table = Table::new(MOST);
     let day = secs(24 * 60 * 60);
     for (idle, max) in [(Duration::MAX, Duration::MAX), (day, day), (Duration::ZERO, day)] {
-        let mut table = Table::default();
+        let mut table = Table::new(MOST);
         let new = New { idle, max, ..new(shell(101), wanted("dev", 1), "value") };
         table.put(new, secs(1000));
         let end = secs(1000) + LONGEST.min(idle);
@@ -307,7 +308,7 @@ fn t_h5_a_shell_that_has_become_another_program_has_nothing_left() {
 
 #[test]
 fn a_tree_is_used_by_its_root_and_what_that_has_started() {
-    let mut table = Table::default();
+    let mut table = Table::new(MOST);
     // Here everything of a hundred is a child of its shell.
     table.put(new(tree_scope_of(200), wanted("dev", 1), "tree"), secs(1000));
     let now = secs(1001);
@@ -323,7 +324,7 @@ fn empty(scope: Scope) -> New {
 
 #[test]
 fn a_tree_that_is_marked_stays_so_until_its_process_ends() {
-    let mut table = Table::default();
+    let mut table = Table::new(MOST);
     let sleeper = Sleeper::new();
     let exit = Exit::of(sleeper.pid()).unwrap();
     table.put(New { exit, ..empty(tree_scope_of(200)) }, secs(1000));
@@ -344,7 +345,7 @@ fn a_tree_that_is_marked_stays_so_until_its_process_ends() {
 #[test]
 fn an_empty_group_of_a_shell_or_a_terminal_marks_nothing() {
     for scope in [shell(101), client(101).terminal.unwrap()] {
-        let mut table = Table::default();
+        let mut table = Table::new(MOST);
         table.put(empty(scope), secs(1000));
         assert!(!table.is_granted(&client(101)));
         assert_eq!(get(&mut table, 101, &wanted("dev", 0), secs(1000)).as_deref(), Some(""));
@@ -379,7 +380,7 @@ fn names_are_told_to_nobody_else() {
 /// Whose session nobody sees has none in common with anybody.
 #[test]
 fn sessions_that_cannot_be_seen_are_not_one() {
-    let mut table = Table::default();
+    let mut table = Table::new(MOST);
     let grant = new(tree_scope_of(150), wanted("granted", 1), "tree");
     table.put(New { session: 0, ..grant }, secs(1000));
     let stranger = Client { session: 0, ..client(301) };
@@ -388,7 +389,7 @@ fn sessions_that_cannot_be_seen_are_not_one() {
 
 #[test]
 fn room_is_what_is_not_held() {
-    let mut table = Table::default();
+    let mut table = Table::new(MOST);
     assert!(table.has_room(LARGEST) && !table.has_room(LARGEST + 1) && !table.has_room(usize::MAX));
     table.put(new(shell(101), wanted("dev", 1), "12345"), secs(1000));
     assert!(table.has_room(LARGEST - 5) && !table.has_room(LARGEST - 4));

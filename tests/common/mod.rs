@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "a frame offers more than each moment's tests use")]
 
+pub(crate) mod agents;
 pub(crate) mod command;
 #[cfg(all(target_os = "linux", feature = "secret-service"))]
 pub(crate) mod desktop;
