@@ -338,7 +338,7 @@ fn status_says_what_counts_and_what_is_loaded() {
         "file": file, "verdict": "allowed", "groups": ["dev"], "problems": [],
         "loaded": project.dir, "variables": ["A", "PATH"],
         // Only some stores have something to say of that.
-        "protection": null, "protected_otherwise": null,
+        "protection": null, "protected_otherwise": null, "unlocked": [],
     });
     assert_eq!(serde_json::from_str::<serde_json::Value>(json).unwrap(), want);
     let shown =

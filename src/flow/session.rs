@@ -197,7 +197,10 @@ impl Session<'_> {
         is_use: bool,
     ) -> Option<Vec<(VarName, Secret)>> {
         match self.client.get(known?.to_vec(), is_use) {
-            Ok(values) => values.map(|values| wanted.in_order(values)),
+            // All of it, or nothing. (threat G6)
+            Ok(values) => values
+                .map(|values| wanted.in_order(values))
+                .filter(|values| values.len() == wanted.links().len()),
             Err(failure) => {
                 self.complain(&failure);
                 None
@@ -207,6 +210,10 @@ impl Session<'_> {
 
     /// Leaves values with the agent, where nobody but a person can have asked for them.
     fn keep(&self, sets: &[Set]) {
+        // One that has just given no answer is not waited for again.
+        if self.has_complained.get() {
+            return;
+        }
         let Some(whose) = self.whose() else { return };
         for set in sets {
             match self.put(set, whose, self.settings.idle, self.settings.max) {

@@ -188,3 +188,7 @@ pub fn is_unchanged(before: &Process, now: &Process) -> bool {
 
 /// How long the agent keeps anything, whatever it is told.
 pub const LONGEST: Duration = Duration::from_secs(12 * 60 * 60);
+
+#[cfg(test)]
+#[path = "scope_tests.rs"]
+mod tests;

@@ -43,7 +43,6 @@ pub fn serve(place: &Place, how: How) -> Result<()> {
             }
         }
     };
-    sys::process::raise_file_limit();
     let own = fs::identity(&place.socket());
     let is_in_place = || fs::identity(&place.socket()) == own;
     let memory = words(sys::memory::protection().context(what)?);
@@ -53,6 +52,7 @@ pub fn serve(place: &Place, how: How) -> Result<()> {
         is_screen_locked: &sys::screen::is_locked,
         is_in_place: &is_in_place,
         memory,
+        files: sys::process::raise_file_limit(),
     };
     let end = Server::new(ground, listener, signals).and_then(Server::run).context(what)?;
     // One that somebody else listens at is not this agent's to remove; nor is one of systemd's.

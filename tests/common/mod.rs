@@ -13,6 +13,8 @@ pub(crate) mod mac;
 pub(crate) mod project;
 pub(crate) mod pty;
 pub(crate) mod random;
+#[cfg(target_os = "macos")]
+pub(crate) mod real_keychain;
 pub(crate) mod scenario;
 pub(crate) mod session;
 pub(crate) mod source;
