@@ -18,7 +18,7 @@ use crate::common::hooked::{Hooked, Start, each};
 use crate::common::leaks::files_below;
 use crate::common::strace::trace;
 use crate::common::user::{USER, mode};
-use crate::common::world::{World, copy_executable, mima};
+use crate::common::world::{World, copy_executable, example, mima};
 use crate::common::{PATH, is_root, require};
 
 /// A world whose vault is as mima makes one, with a secret, a link to it, an approval, and the
@@ -556,7 +556,10 @@ fn a_keychain_and_a_list_that_disagree() {
 /// A healthy home whose vault a plugin opens. The plugin is a copy, to be done things to.
 fn world_with_plugin() -> World {
     let world = World::new();
-    copy_executable(&crate::vault_plugin::plugin(), &world.bin().join("age-plugin-mimatest"));
+    copy_executable(
+        &example("age-plugin-mimatest", "plugin"),
+        &world.bin().join("age-plugin-mimatest"),
+    );
     world.mima(&["vault", "init", "--plugin", "mimatest"]).run().ok();
     world
 }
@@ -608,7 +611,7 @@ fn the_plugin_that_opens_the_vault() {
         accept,
         &|| {
             mode(&moved, 0o644);
-            copy_executable(&crate::vault_plugin::plugin(), &plugin);
+            copy_executable(&example("age-plugin-mimatest", "plugin"), &plugin);
         },
         None,
     );

@@ -20,6 +20,7 @@ pub(crate) mod serve;
 pub(crate) mod session;
 pub(crate) mod source;
 pub(crate) mod strace;
+pub(crate) mod tab;
 pub(crate) mod user;
 pub(crate) mod world;
 
