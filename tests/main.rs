@@ -18,6 +18,8 @@
     reason = "a test may fail by panicking, and its files are its own"
 )]
 
+mod agent_life;
+mod agent_socket;
 mod allow;
 mod common;
 mod config;

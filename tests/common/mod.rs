@@ -17,6 +17,7 @@ pub(crate) mod random;
 #[cfg(target_os = "macos")]
 pub(crate) mod real_keychain;
 pub(crate) mod scenario;
+pub(crate) mod serve;
 pub(crate) mod session;
 pub(crate) mod source;
 pub(crate) mod strace;
