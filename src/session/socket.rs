@@ -71,10 +71,7 @@ impl Place {
         let address = SocketAddrUnix::new(self.socket()).context(what())?;
         let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
         let socket = match socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None) {
-            Err(Errno::PERM | Errno::ACCESS) => {
-                return Err(Failure::failed("a sandbox keeps this process from the session agent")
-                    .hint("start what runs in the sandbox with the group: mima run GROUP -- CMD"));
-            }
+            Err(Errno::PERM | Errno::ACCESS) => return Err(sandboxed()),
             socket => socket.context(what())?,
         };
         let start = Instant::now();
@@ -107,4 +104,10 @@ impl Place {
         }
         fs::check_private(&self.dir).map(|()| true)
     }
+}
+
+/// What it means that no local socket can be made at all.
+pub(super) fn sandboxed() -> Failure {
+    Failure::failed("a sandbox keeps this process from the session agent")
+        .hint("start what runs in the sandbox with the group: mima run GROUP -- CMD")
 }

@@ -19,6 +19,7 @@ pub(crate) mod scenario;
 pub(crate) mod session;
 pub(crate) mod source;
 pub(crate) mod strace;
+pub(crate) mod tab;
 pub(crate) mod user;
 pub(crate) mod world;
 
