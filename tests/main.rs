@@ -18,6 +18,8 @@
     reason = "a test may fail by panicking, and its files are its own"
 )]
 
+mod agent_life;
+mod agent_socket;
 mod allow;
 mod common;
 mod config;
@@ -62,6 +64,7 @@ mod secret_service;
 mod secrets;
 mod session_grants;
 mod session_install;
+mod session_lifetime;
 mod session_matrix;
 mod session_places;
 mod shell_names;

@@ -1,7 +1,7 @@
 //! Where the agent is found, and making sure that it is the user's own.
 
-use std::io::ErrorKind;
-use std::os::unix::net::UnixStream;
+use std::io::{self, ErrorKind};
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -27,6 +27,14 @@ impl Place {
     /// Finds it among `paths`. Nothing is created.
     pub fn of(paths: &Paths) -> Self {
         Self { dir: paths.runtime() }
+    }
+
+    /// Returns the one that a socket was made in.
+    pub(super) fn of_listener(listener: &UnixListener) -> io::Result<Self> {
+        let address = listener.local_addr()?;
+        let dir = address.as_pathname().and_then(Path::parent);
+        let dir = dir.ok_or_else(|| io::Error::other("the socket has no place"))?;
+        Ok(Self { dir: dir.to_owned() })
     }
 
     /// The socket.

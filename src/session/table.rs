@@ -116,9 +116,18 @@ impl Table {
     /// Keeps values, in the place of older ones of the same group.
     pub(super) fn put(&mut self, new: New, now: Duration) {
         let New { scope, session, wanted, vars, values, idle, max, exit } = new;
+        let end = now.saturating_add(max.min(LONGEST));
+        let is_same = |entry: &&mut Entry| {
+            let all = (&entry.scope, &entry.wanted, &entry.vars) == (&scope, &wanted, &vars);
+            all && entry.values.bytes() == values.bytes()
+        };
+        // Others may be about to take them.
+        if let Some(entry) = self.entries.iter_mut().find(is_same) {
+            (entry.session, entry.idle, entry.end, entry.used) = (session, idle, end, now);
+            return;
+        }
         self.entries.retain(|entry| entry.scope != scope || !is_same_group(&entry.wanted, &wanted));
         self.last += 1;
-        let end = now.saturating_add(max.min(LONGEST));
         let (id, used) = (self.last, now);
         self.entries.push(Entry {
             id,

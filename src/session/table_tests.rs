@@ -233,6 +233,26 @@ fn what_is_put_again_takes_the_place_of_the_old() {
     assert_eq!(table.entries().len(), 5);
 }
 
+/// Two clients that found nothing both ask, and both leave what they got; a third one is being
+/// served meanwhile.
+#[test]
+fn what_is_put_again_unchanged_stays_for_those_who_are_being_served() {
+    let mut table = with_dev();
+    let id = table.find(&client(101), &wanted("dev", 1), secs(1001)).unwrap();
+    let again = New { idle: secs(20), max: secs(30), ..new(shell(101), wanted("dev", 1), "value") };
+    table.put(again, secs(1002));
+    assert_eq!(table.values(id, secs(1021)), Some(&b"value"[..]), "it counts from then on");
+    assert_eq!(table.next_deadline(), Some(secs(1022)));
+    table.touch(id, secs(1021));
+    assert_eq!(table.next_deadline(), Some(secs(1032)));
+    assert_eq!(table.entries().len(), 1);
+    for other in ["VALUE", "valu", "value2"] {
+        table.put(new(shell(101), wanted("dev", 1), other), secs(1002));
+        assert_eq!(table.values(id, secs(1003)), None, "{other}");
+        assert_eq!(get_dev(&mut table, 101, secs(1003)).as_deref(), Some(other));
+    }
+}
+
 fn tree_scope_of(pid: i32) -> Scope {
     tree_scope(&process(pid))
 }

@@ -10,12 +10,14 @@ pub(crate) mod fake_keychain;
 pub(crate) mod hooked;
 pub(crate) mod leaks;
 pub(crate) mod mac;
+pub(crate) mod memory;
 pub(crate) mod project;
 pub(crate) mod pty;
 pub(crate) mod random;
 #[cfg(target_os = "macos")]
 pub(crate) mod real_keychain;
 pub(crate) mod scenario;
+pub(crate) mod serve;
 pub(crate) mod session;
 pub(crate) mod source;
 pub(crate) mod strace;
