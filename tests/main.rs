@@ -68,6 +68,7 @@ mod session_grants;
 mod session_install;
 mod session_lifetime;
 mod session_matrix;
+mod session_memory;
 mod session_places;
 mod shell_names;
 mod shells;
