@@ -67,6 +67,7 @@ mod secret_service;
 mod secrets;
 mod session_grants;
 mod session_install;
+mod session_lifetime;
 mod session_matrix;
 mod session_places;
 mod shell_names;

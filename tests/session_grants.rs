@@ -116,11 +116,11 @@ fn a_grant_is_for_the_tree_alone_and_ends_with_its_root() {
     let late = Probe::new(&world, "late");
     writeln!(tree.orders, "sh -c '{waits}; {}' &", late.command()).unwrap();
     assert_eq!(tree.probe("still", "{m}"), Came::Passed);
-    assert_eq!(agents::status(&world.socket()).elsewhere, 1);
+    assert_eq!(agents::unlocked(&world), 1);
     drop(tree);
     assert_eq!(late.wait(), Came::Asked);
     no_prompt(&world).fails(125);
-    assert_eq!(agents::status(&world.socket()).elsewhere, 0);
+    assert_eq!(agents::unlocked(&world), 0);
     assert_eq!(world.asked(), 1);
 }
 

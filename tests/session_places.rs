@@ -45,7 +45,7 @@ fn t_h2_without_a_terminal_everything_is_asked_and_nothing_kept() {
     let unlock = world.mima(&["unlock", "g"]).run();
     unlock.fails(1).stderr_has("this was not typed at a shell on a terminal");
     assert_eq!(world.asked(), 3);
-    assert_eq!(agents::status(&world.socket()).elsewhere, 1);
+    assert_eq!(agents::unlocked(&world), 1);
     assert!(hooked.passes());
 }
 

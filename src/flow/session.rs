@@ -11,13 +11,13 @@ use sha2::{Digest as _, Sha256};
 
 use super::{Mima, Wanted, own_binary};
 use crate::config::groups::{Link, Links};
-use crate::config::session::{Scope, Settings};
+use crate::config::session::{LONGEST, Scope, Settings};
 use crate::config::user::StoreKind;
 use crate::error::{Failure, Kind, Result};
 use crate::names::{GroupName, SecretName, VarName};
 use crate::prompt::Reason;
 use crate::secret::Secret;
-use crate::session::scope::{self, Kernel, LONGEST, System};
+use crate::session::scope::{self, Kernel, System};
 use crate::session::wire::{self, Digest, Put, Refusal, Whose};
 use crate::session::{Client, Kept, Place};
 use crate::store::{Store, Unlocked};

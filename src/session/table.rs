@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use super::scope::{Identity, LONGEST, Scope};
+use super::scope::{Identity, Scope};
 use super::wire::{Unlocked, Vars, Wanted};
+use crate::config::session::LONGEST;
 use crate::names::GroupName;
 use crate::sys::exit::Exit;
 use crate::sys::memory::Locked;

@@ -5,10 +5,11 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use mima::session::wire::{HEADER, Header, Reply, Request, Status};
+use mima::session::wire::{HEADER, Header, Reply, Request};
 use rustix::process::{Pid, Signal};
 
 use super::leaks::files_below;
+use super::world::World;
 
 /// How long an agent may take for an answer.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -67,11 +68,31 @@ pub(crate) fn end(root: &Path) {
     }
 }
 
-/// What the agent at a socket says to somebody who may use nothing.
+/// What the agent of a world says of itself to somebody who may use nothing.
 #[track_caller]
-pub(crate) fn status(socket: &Path) -> Status {
-    match ask(socket, &Request::Status) {
-        Some(Reply::Status(status)) => status,
-        other => panic!("no status from {}: {other:?}", socket.display()),
-    }
+fn status(world: &World) -> serde_json::Value {
+    let said = world.mima(&["session", "status", "--json"]).run().ok().quiet().stdout.clone();
+    serde_json::from_slice(&said).unwrap()
+}
+
+/// The process that is the agent of a world.
+#[track_caller]
+pub(crate) fn pid(world: &World) -> i32 {
+    let status = status(world);
+    let pid = status["pid"].as_i64().unwrap_or_else(|| panic!("no agent: {status}"));
+    i32::try_from(pid).unwrap()
+}
+
+/// How many groups are unlocked in a world, for anybody.
+#[track_caller]
+pub(crate) fn unlocked(world: &World) -> u64 {
+    let status = status(world);
+    assert_eq!(status["unlocked"].as_array().map_or(0, Vec::len), 0, "{status}");
+    status["elsewhere"].as_u64().unwrap_or_default()
+}
+
+/// Stops the agent of a world, or lets it go on.
+#[track_caller]
+pub(crate) fn signal(pid: i32, signal: Signal) {
+    rustix::process::kill_process(Pid::from_raw(pid).unwrap(), signal).unwrap();
 }

@@ -10,6 +10,7 @@ pub(crate) mod fake_keychain;
 pub(crate) mod hooked;
 pub(crate) mod leaks;
 pub(crate) mod mac;
+pub(crate) mod memory;
 pub(crate) mod project;
 pub(crate) mod pty;
 pub(crate) mod random;
