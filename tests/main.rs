@@ -18,7 +18,10 @@
     reason = "a test may fail by panicking, and its files are its own"
 )]
 
+mod agent_abuse;
+mod agent_clients;
 mod agent_life;
+mod agent_replies;
 mod agent_socket;
 mod allow;
 mod common;
