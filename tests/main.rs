@@ -18,6 +18,11 @@
     reason = "a test may fail by panicking, and its files are its own"
 )]
 
+mod agent_abuse;
+mod agent_clients;
+mod agent_life;
+mod agent_replies;
+mod agent_socket;
 mod allow;
 mod common;
 mod config;
@@ -31,6 +36,7 @@ mod fixtures;
 mod frame;
 mod frame_pty;
 mod frame_strace;
+mod fuzz;
 mod groups;
 mod homes;
 mod hook_changes;
@@ -61,11 +67,21 @@ mod scenarios;
 mod secret_move;
 mod secret_service;
 mod secrets;
+mod session_binding;
+mod session_compat;
+mod session_grants;
 mod session_install;
+mod session_lifetime;
+mod session_matrix;
+mod session_places;
 mod shell_names;
 mod shells;
 mod stores;
 mod surface;
+mod sys_detach;
+mod sys_memory;
+mod sys_processes;
+mod sys_signals;
 mod trust;
 mod trust_crash;
 mod trust_owners;

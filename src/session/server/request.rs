@@ -21,14 +21,7 @@ impl Server<'_> {
         request: Request,
         now: Duration,
     ) -> Option<(Reply, Option<State>)> {
-        let process = self.client(at)?;
-        let kernel = self.ground.kernel;
-        let client = Client {
-            shell: scope::shell_scope(kernel, &process),
-            terminal: scope::terminal_scope(kernel, &process),
-            ancestors: scope::ancestors(kernel, &process),
-            session: process.session,
-        };
+        let (process, client) = self.who(at)?;
         self.table.expire(now);
         let reply = match request {
             Request::Get { wanted, is_use } => {
@@ -36,7 +29,7 @@ impl Server<'_> {
             }
             Request::Put(put) => return Some(self.put(&process, &client, put)),
             Request::Lock { all } => {
-                let count = if all { self.table.lock_all() } else { self.table.lock(&client) };
+                let count = if all { self.lock_all() } else { self.lock(&client) };
                 Reply::Done(u32::try_from(count).unwrap_or(u32::MAX))
             }
             Request::Status => {
@@ -50,15 +43,40 @@ impl Server<'_> {
                     is_granted: self.table.is_granted(&client),
                 })
             }
-            // That would take the mark away that it bears.
-            Request::Stop if self.table.is_granted(&client) => Reply::Refused(Refusal::Stranger),
+            Request::Stop if !self.may_stop(at) => Reply::Refused(Refusal::Stranger),
             Request::Stop => {
-                let count = self.table.lock_all();
+                let count = self.lock_all();
                 self.is_ending = true;
                 Reply::Done(u32::try_from(count).unwrap_or(u32::MAX))
             }
         };
         Some((reply, None))
+    }
+
+    /// The client, if it is still the one that connected, and what it may use.
+    fn who(&self, at: usize) -> Option<(Process, Client)> {
+        let (process, kernel) = (self.client(at)?, self.ground.kernel);
+        let client = Client {
+            shell: scope::shell_scope(kernel, &process),
+            terminal: scope::terminal_scope(kernel, &process),
+            ancestors: scope::ancestors(kernel, &process),
+            session: process.session,
+        };
+        Some((process, client))
+    }
+
+    /// Tells whether the agent ends because this client wants it to. One that bears a mark would
+    /// get rid of it.
+    pub(super) fn may_stop(&self, at: usize) -> bool {
+        self.who(at).is_some_and(|(_, client)| !self.table.is_granted(&client))
+    }
+
+    /// Forgets what this client may use, and what was unlocked in its session.
+    fn lock(&mut self, client: &Client) -> usize {
+        let is_here =
+            |coming: &Accepted| client.may_use(&coming.scope) || coming.session == client.session;
+        self.refuse_coming(is_here);
+        self.table.lock(client)
     }
 
     fn get(
@@ -69,7 +87,7 @@ impl Server<'_> {
         now: Duration,
     ) -> (Reply, Option<State>) {
         if (self.ground.is_screen_locked)() {
-            self.table.lock_all();
+            self.lock_all();
             return (Reply::Miss, None);
         }
         let found: Option<Vec<u64>> =
@@ -106,13 +124,11 @@ impl Server<'_> {
         let Some(scope) = scope else { return refused(Refusal::Stranger) };
         let Some(exit) = self.watch(&scope) else { return refused(Refusal::Stranger) };
         let Some(size) = size(&put.vars) else { return refused(Refusal::Malformed) };
-        let coming = self.connections.iter().map(|connection| match &connection.state {
-            State::Values { into, .. } => into.bytes().len(),
-            _ => 0,
-        });
-        let has_room = self.table.has_room(coming.sum::<usize>().saturating_add(size));
-        let memory = Locked::new(size).ok().filter(|_| has_room);
-        let Some(into) = memory else { return refused(Refusal::NoMemory) };
+        let coming = self.connections.iter().filter_map(|one| one.coming().map(|(_, len)| len));
+        if !self.table.has_room(coming.sum::<usize>().saturating_add(size)) {
+            return refused(Refusal::NoMemory);
+        }
+        let Ok(into) = Locked::new(size) else { return refused(Refusal::NoMemory) };
         let session = client.session;
         let put = Box::new(Accepted { put, scope, session, exit });
         (Reply::Send, Some(State::Values { put, into, filled: 0 }))
