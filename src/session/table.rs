@@ -126,21 +126,19 @@ impl Table {
             (entry.session, entry.idle, entry.end, entry.used) = (session, idle, end, now);
             return;
         }
-        self.entries.retain(|entry| entry.scope != scope || !is_same_group(&entry.wanted, &wanted));
         self.last += 1;
         let (id, used) = (self.last, now);
-        self.entries.push(Entry {
-            id,
-            scope,
-            session,
-            wanted,
-            vars,
-            values,
-            idle,
-            end,
-            used,
-            exit,
-        });
+        let new = Entry { id, scope, session, wanted, vars, values, idle, end, used, exit };
+        // A tree needs no more than one mark, and nothing but its end takes that away.
+        let replaces = |entry: &Entry| {
+            if entry.is_fence() {
+                new.is_fence()
+            } else {
+                is_same_group(&entry.wanted, &new.wanted)
+            }
+        };
+        self.entries.retain(|entry| entry.scope != new.scope || !replaces(entry));
+        self.entries.push(new);
     }
 
     /// Tells whether another group can be kept, with what is on its way `more` bytes long.

@@ -356,6 +356,17 @@ fn a_tree_that_is_marked_stays_so_until_its_process_ends() {
     table.expire(secs(999_999));
     assert_eq!((table.lock(&client(201)), table.lock_all()), (0, 0));
     assert!(is_marked(&table));
+    // Once is enough, whatever it is called.
+    let exit = Exit::of(sleeper.pid()).unwrap();
+    let again = New { wanted: wanted("other", 0), exit, ..empty(tree_scope_of(200)) };
+    table.put(again, secs(1000));
+    assert!(is_marked(&table) && table.entries().len() == 1);
+    // What is granted to a tree does not take its place, though it be called the same.
+    let exit = Exit::of(sleeper.pid()).unwrap();
+    let granted = New { exit, ..new(tree_scope_of(200), wanted("other", 0), "value") };
+    table.put(granted, secs(1000));
+    assert!(is_marked(&table));
+    assert_eq!((table.entries().len(), table.len()), (2, 1));
     drop(sleeper);
     table.expire(secs(1000));
     assert!(!table.is_granted(&client(200)) && table.entries().is_empty());
