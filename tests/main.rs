@@ -65,6 +65,8 @@ mod scenarios;
 mod secret_move;
 mod secret_service;
 mod secrets;
+mod session_binding;
+mod session_compat;
 mod session_grants;
 mod session_install;
 mod session_lifetime;

@@ -131,8 +131,12 @@ impl Client {
     fn ask(&self, request: &Request) -> Result<Option<(Agent, Reply)>> {
         let Some(stream) = self.place.connect()? else { return Ok(None) };
         let mut agent = Agent { stream, start: Instant::now() };
-        let reply = agent.ask(request)?;
-        Ok(reply.map(|reply| (agent, reply)))
+        let Some(reply) = agent.ask(request)? else { return Ok(None) };
+        // Not before: macOS only knows who has used the other end last. A request is no secret.
+        sys::peer::check_same_program(&agent.stream)
+            .context("that is not mima's own session agent")
+            .map_err(|failure| failure.hint("after an upgrade: mima session stop"))?;
+        Ok(Some((agent, reply)))
     }
 }
 

@@ -68,9 +68,6 @@ impl Place {
                 what()
             )));
         }
-        sys::peer::check_same_program(&stream)
-            .context(what())
-            .map_err(|failure| failure.hint("after an upgrade: mima session stop"))?;
         Ok(Some(stream))
     }
 
