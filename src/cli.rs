@@ -306,7 +306,7 @@ pub enum Session {
     /// Let systemd or launchd start the agent
     Install(SessionInstall),
     /// Be the agent; nobody needs to type this
-    Serve(SessionServe),
+    Serve,
 }
 
 #[derive(Debug, Args)]
@@ -315,14 +315,6 @@ pub struct SessionInstall {
     /// Take away what this put there
     #[arg(long)]
     pub remove: bool,
-}
-
-#[derive(Debug, Args)]
-#[expect(missing_docs, reason = "clap would show it instead of the line in `Session`")]
-pub struct SessionServe {
-    /// The socket is standard input, and the lock standard output
-    #[arg(long, hide = true)]
-    pub inherited: bool,
 }
 
 #[derive(Debug, Args)]
