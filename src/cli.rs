@@ -69,6 +69,8 @@ pub enum Verb {
     Prune,
     /// Show which project file counts here, and what is loaded
     Status(Json),
+    /// Say who sets a variable, and what it was before
+    Explain(Explain),
     /// Look for what is wrong with the stores and the install, and say what mends it
     Doctor(Json),
     /// Unload the project in this shell, and load none until `mima on`
@@ -385,6 +387,13 @@ pub struct Allow {
     /// Do not ask: for where there is no terminal
     #[arg(long, short)]
     pub yes: bool,
+}
+
+#[derive(Debug, Args)]
+#[expect(missing_docs, reason = "clap would show it instead of the line in `Verb`")]
+pub struct Explain {
+    /// The variable
+    pub var: String,
 }
 
 #[derive(Debug, Args)]

@@ -27,6 +27,7 @@ mod doctor;
 mod dotenv;
 mod environments;
 mod exec;
+mod explain;
 mod fixtures;
 mod frame;
 mod frame_pty;
