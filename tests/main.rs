@@ -65,6 +65,7 @@ mod secrets;
 mod session_install;
 mod shell_names;
 mod shells;
+mod status_check;
 mod stores;
 mod surface;
 mod trust;
