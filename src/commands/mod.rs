@@ -7,6 +7,7 @@ mod doctor;
 mod edit;
 mod env;
 mod exec;
+mod explain;
 mod export;
 mod group;
 mod hook;
@@ -93,6 +94,7 @@ fn dispatch(cli: Cli) -> Result<()> {
         Verb::Edit(args) => edit::run(&mima(Asking::Allowed)?, &args),
         Verb::Prune => prune::run(&mima(Asking::Allowed)?),
         Verb::Status(args) => status::run(&mima(Asking::Allowed)?, &args),
+        Verb::Explain(args) => explain::run(&mima(Asking::Forbidden)?, &args),
         // Whatever is wrong with the places of mima's files is a finding.
         Verb::Doctor(args) => doctor::run(&mima(Asking::Forbidden), &args),
         Verb::Off => hook::missing("off"),
