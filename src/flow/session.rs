@@ -325,6 +325,7 @@ impl Session<'_> {
     /// not to give itself more.
     fn mark(&self, groups: &Wanted) -> Result<()> {
         let Some(group) = groups.groups().next() else { return Ok(()) };
+        self.mima.paths.leave_runtime()?;
         let (source, state) = (Digest::default(), Digest::default());
         let wanted = wire::Wanted { group: group.clone(), source, state };
         let nothing = Set { wanted: &wanted, values: Vec::new() };
