@@ -102,6 +102,14 @@ fn one_approval_is_enough_for_fifty_processes_without_a_terminal() {
 }
 
 #[test]
+fn a_grant_needs_a_command_that_it_is_for() {
+    let world = world();
+    let output = world.mima(&["run", "--grant", "g", "own"]).run();
+    output.fails(125).stderr_has("missing: <CMD>");
+    assert_eq!(world.asked(), 0);
+}
+
+#[test]
 fn a_grant_is_for_the_tree_alone_and_ends_with_its_root() {
     let world = world();
     let mut tree = Tree::new(&world, &["--grant", "g", "own"]);
