@@ -40,7 +40,9 @@ pub(crate) fn run(
     let output = world.command(program).args(bare(shell)).arg(&path).run();
     let mut outcomes = split(&output, &nonce, world.root());
     if scenario.is_beside() {
-        outcomes.iter_mut().for_each(|outcome| outcome.stderr.clear());
+        for outcome in &mut outcomes {
+            outcome.stderr.clear();
+        }
     }
     Session { outcomes, output }
 }
