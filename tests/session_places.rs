@@ -104,10 +104,10 @@ fn what_was_unlocked_is_asked_for_again_once_the_scope_is_another() {
     assert!(hooked.passes());
     let file = world.read(".mima.yaml");
     for scope in ["off", "shell"] {
-        world.write(".mima.yaml", &file.replace("terminal", scope));
+        world.write(".mima.yaml", file.replace("terminal", scope));
         assert!(!hooked.passes(), "{scope}");
     }
-    world.write(".mima.yaml", &file);
+    world.write(".mima.yaml", file);
     assert!(hooked.passes());
     assert_eq!(world.asked(), 1);
 }
