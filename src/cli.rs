@@ -89,6 +89,8 @@ pub enum Verb {
     Vault(Vault),
     /// Print a completion script
     Completions(Completions),
+    /// Print a JSON schema of .mima.yaml, for editors
+    Schema(Schema),
     /// Print the manual page
     Man,
 }
@@ -487,4 +489,12 @@ pub struct VaultRecipients {
 pub struct Completions {
     /// The shell
     pub shell: clap_complete::Shell,
+}
+
+#[derive(Debug, Args)]
+#[expect(missing_docs, reason = "clap would show it instead of the line in `Verb`")]
+pub struct Schema {
+    /// Of the user file instead
+    #[arg(long)]
+    pub user: bool,
 }

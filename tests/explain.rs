@@ -59,7 +59,10 @@ fn a_group_that_is_hidden_gives_nothing() {
                 not set in this shell\n";
     project.mima(&["explain", "A"]).run().ok().quiet().stdout_is(want);
     let elsewhere = world.mima(&["explain", "A"]).run();
-    elsewhere.ok().stdout_has("~/.mima.yaml:2:9: groups.dev.A: the secret mine").stdout_lacks("ours");
+    elsewhere
+        .ok()
+        .stdout_has("~/.mima.yaml:2:9: groups.dev.A: the secret mine")
+        .stdout_lacks("ours");
 }
 
 #[test]

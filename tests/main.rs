@@ -59,6 +59,7 @@ mod run;
 mod run_environment;
 mod run_process;
 mod scenarios;
+mod schema;
 mod secret_move;
 mod secret_service;
 mod secrets;

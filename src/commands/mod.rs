@@ -16,6 +16,7 @@ mod lock;
 mod man;
 mod prune;
 mod run;
+mod schema;
 mod secret;
 mod session;
 mod set;
@@ -95,6 +96,7 @@ fn dispatch(cli: Cli) -> Result<()> {
         }
         Verb::Vault(verb) => vault::run(&mima(Asking::Allowed)?, &verb),
         Verb::Completions(args) => completions::run(&args),
+        Verb::Schema(args) => schema::run(&args),
         Verb::Man => man::run(),
     }
 }

@@ -14,7 +14,7 @@ pub const EXAMPLE: &str = include_str!("user.yaml");
 /// What a file can never do, however the key is called.
 pub(super) const NEVER: &[&str] = &["allow", "allowed", "trust", "trusted"];
 /// The stores that mima knows of, whether this build has them or not.
-const KNOWN: &[&str] = &["vault", "keychain", "secret-service", "env"];
+pub(super) const KNOWN: &[&str] = &["vault", "keychain", "secret-service", "env"];
 /// Those that this build has.
 const STORES: &[(&str, StoreKind)] = &[
     ("vault", StoreKind::Vault),
