@@ -72,6 +72,11 @@ impl StoreKind {
         Err(("this is no store of mima".to_owned(), hint))
     }
 
+    /// What the stores of this build are called.
+    pub fn names() -> impl Iterator<Item = &'static str> {
+        STORES.iter().map(|(name, _)| *name)
+    }
+
     /// Tells whether it takes a person to get a value out, each time. The keyring of a desktop is
     /// open to all programs; what the environment holds, everybody has anyway.
     pub fn asks(self) -> bool {

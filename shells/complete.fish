@@ -1,0 +1,20 @@
+
+# What only mima knows: the names of groups, variables and secrets, and where the command of
+# `mima run` begins. Fails where it knows nothing: verbs and flags are completed above.
+function __mima_live
+    set -l words (commandline -opc)
+    set -l said (mima complete -- $words[2..] (commandline -ct) 2>/dev/null)
+    set -l what (string split ' ' -- "$said[1]")
+    switch "$what[1]"
+        case names
+            set -g __mima_said $said[2..]
+        case command
+            # The last token may be half of one, and stays as it is.
+            set -l before (string escape -- $words[(math $what[2] + 1)..])
+            set -g __mima_said (complete -C "$(string join ' ' -- $before (commandline -ct))")
+        case '*'
+            return 1
+    end
+end
+
+complete -c mima -n __mima_live -f -a '(string join -- \n $__mima_said)'
