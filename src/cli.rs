@@ -66,7 +66,7 @@ pub enum Verb {
     Deny(ProjectPath),
     /// Edit a project file, and allow what was edited
     Edit(ProjectPath),
-    /// Forget the approvals of files that are gone
+    /// Forget the approvals of files that are gone, and what the keychain no longer has
     Prune,
     /// Show which project file counts here, and what is loaded
     Status(Status),
@@ -314,7 +314,7 @@ pub enum Session {
     /// Let systemd or launchd start the agent
     Install(SessionInstall),
     /// Be the agent; nobody needs to type this
-    Serve(SessionServe),
+    Serve,
 }
 
 #[derive(Debug, Args)]
@@ -323,14 +323,6 @@ pub struct SessionInstall {
     /// Take away what this put there
     #[arg(long)]
     pub remove: bool,
-}
-
-#[derive(Debug, Args)]
-#[expect(missing_docs, reason = "clap would show it instead of the line in `Session`")]
-pub struct SessionServe {
-    /// The socket is standard input, and the lock standard output
-    #[arg(long, hide = true)]
-    pub inherited: bool,
 }
 
 #[derive(Debug, Args)]

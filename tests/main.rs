@@ -4,7 +4,7 @@
 //! of one's own, [`common::pty`] a terminal to type on, [`common::scenario`] a session written
 //! down, [`common::strace`] a kernel that fails on demand. Tests named `t_f1_…` show row F1 of
 //! `tests/threats.md`. A missing tool is a failure under `MIMA_TEST_REQUIRE=all`, else a visible
-//! skip.
+//! skip. What goes by `/proc`, and what only strace shows, is for Linux alone.
 
 #![allow(
     clippy::unwrap_used,
@@ -18,6 +18,11 @@
     reason = "a test may fail by panicking, and its files are its own"
 )]
 
+mod agent_abuse;
+mod agent_clients;
+mod agent_life;
+mod agent_replies;
+mod agent_socket;
 mod allow;
 mod common;
 mod config;
@@ -32,6 +37,7 @@ mod fixtures;
 mod frame;
 mod frame_pty;
 mod frame_strace;
+mod fuzz;
 mod groups;
 mod homes;
 mod hook_changes;
@@ -63,12 +69,27 @@ mod schema;
 mod secret_move;
 mod secret_service;
 mod secrets;
+#[cfg(target_os = "linux")]
+mod session_binding;
+mod session_compat;
+#[cfg(target_os = "linux")]
+mod session_grants;
 mod session_install;
+#[cfg(target_os = "linux")]
+mod session_lifetime;
+mod session_matrix;
+mod session_memory;
+#[cfg(target_os = "linux")]
+mod session_places;
 mod shell_names;
 mod shells;
 mod status_check;
 mod stores;
 mod surface;
+mod sys_detach;
+mod sys_memory;
+mod sys_processes;
+mod sys_signals;
 mod trust;
 mod trust_crash;
 mod trust_owners;

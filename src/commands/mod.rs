@@ -35,6 +35,7 @@ use crate::error::{self, Result};
 use crate::flow::Mima;
 use crate::paths::Paths;
 use crate::prompt::{Asking, Prompter};
+use crate::session::INHERITED;
 use crate::{sys, term};
 
 /// What mima's own failures exit with.
@@ -47,13 +48,11 @@ pub fn main() -> ExitCode {
     // The message of a panic may hold what was being worked on. (threat I8)
     std::panic::set_hook(Box::new(|panic| term::note(&error::of_panic(panic.location()))));
     sys::process::protect_memory();
-    let (outcome, own) = match Cli::try_parse() {
-        Ok(cli) => {
-            let own =
-                if matches!(cli.verb, Verb::Run(_) | Verb::Exec(_)) { RUN_FAILED } else { FAILED };
-            (dispatch(cli), own)
-        }
-        Err(error) => usage::explain(&error, std::env::args_os()),
+    let (outcome, own) = if std::env::args_os().skip(1).eq(INHERITED) {
+        // Reading a command line takes memory that the agent would keep for as long as it runs.
+        (session::run_inherited(), FAILED)
+    } else {
+        parse_and_run()
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -61,6 +60,18 @@ pub fn main() -> ExitCode {
             term::report(&failure);
             ExitCode::from(failure.exit_code(own))
         }
+    }
+}
+
+/// Returns what came of it, and what mima's own failures exit with.
+fn parse_and_run() -> (Result<()>, u8) {
+    match Cli::try_parse() {
+        Ok(cli) => {
+            let own =
+                if matches!(cli.verb, Verb::Run(_) | Verb::Exec(_)) { RUN_FAILED } else { FAILED };
+            (dispatch(cli), own)
+        }
+        Err(error) => usage::explain(&error, std::env::args_os()),
     }
 }
 

@@ -17,6 +17,7 @@ use crate::trust::Verdict;
 pub(super) fn run(mima: &Mima, args: &Status) -> Result<()> {
     let vars = environment();
     let mut look = working_directory().map(|here| mima.look(&here)).unwrap_or_default();
+    look.look_at_patterns();
     let state = State::of(&vars);
     let loaded = vars.get(OsStr::new("MIMA_DIR")).filter(|_| state.is_some());
     let names = |state: &State| -> Vec<String> {

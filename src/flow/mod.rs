@@ -119,6 +119,16 @@ impl Mima {
         }
     }
 
+    /// Makes mima's list of secrets and the keychain agree, where that is the store and there is
+    /// a list; says what was done. Never asks for presence.
+    #[cfg(target_os = "macos")]
+    pub fn reconcile_keychain(&self) -> Result<Vec<String>> {
+        if self.store_kind()? != StoreKind::Keychain || !self.paths.keychain_index().exists() {
+            return Ok(Vec::new());
+        }
+        Ok(keychain::here(&self.paths, self.prompter.clone()).reconcile()?.lines())
+    }
+
     /// Fails if nothing can be stored: better before a value has been typed.
     pub fn check_writable(&self) -> Result<()> {
         if self.store_kind()? == StoreKind::Env { Err(env::read_only()) } else { Ok(()) }

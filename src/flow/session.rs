@@ -11,13 +11,13 @@ use sha2::{Digest as _, Sha256};
 
 use super::{Mima, Wanted, own_binary};
 use crate::config::groups::{Link, Links};
-use crate::config::session::{Scope, Settings};
+use crate::config::session::{LONGEST, Scope, Settings};
 use crate::config::user::StoreKind;
 use crate::error::{Failure, Kind, Result};
 use crate::names::{GroupName, SecretName, VarName};
 use crate::prompt::Reason;
 use crate::secret::Secret;
-use crate::session::scope::{self, Kernel, LONGEST, System};
+use crate::session::scope::{self, Kernel, System};
 use crate::session::wire::{self, Digest, Put, Refusal, Whose};
 use crate::session::{Client, Kept, Place};
 use crate::store::{Store, Unlocked};
@@ -197,7 +197,10 @@ impl Session<'_> {
         is_use: bool,
     ) -> Option<Vec<(VarName, Secret)>> {
         match self.client.get(known?.to_vec(), is_use) {
-            Ok(values) => values.map(|values| wanted.in_order(values)),
+            // All of it, or nothing. (threat G6)
+            Ok(values) => values
+                .map(|values| wanted.in_order(values))
+                .filter(|values| values.len() == wanted.links().len()),
             Err(failure) => {
                 self.complain(&failure);
                 None
@@ -207,6 +210,10 @@ impl Session<'_> {
 
     /// Leaves values with the agent, where nobody but a person can have asked for them.
     fn keep(&self, sets: &[Set]) {
+        // One that has just given no answer is not waited for again.
+        if self.has_complained.get() {
+            return;
+        }
         let Some(whose) = self.whose() else { return };
         for set in sets {
             match self.put(set, whose, self.settings.idle, self.settings.max) {

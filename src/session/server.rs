@@ -23,6 +23,10 @@ use crate::sys::signal_pipe::{Caught, SignalPipe};
 
 /// How many clients are served at a time. (threats: G7, G9)
 const MOST_CLIENTS: usize = 1024;
+/// How many groups are kept, and trees marked.
+const MOST_GROUPS: usize = 256;
+/// How many descriptors the agent itself needs.
+const OWN_FILES: usize = 16;
 /// How many bytes all unfinished requests may take.
 const MOST_BUFFERED: usize = 8 << 20;
 /// A request that has not come whole after this may have to make room for another client.
@@ -54,6 +58,8 @@ pub(super) struct Ground<'a> {
     pub(super) is_in_place: &'a dyn Fn() -> bool,
     /// How memory is protected, in words.
     pub(super) memory: &'a str,
+    /// How many descriptors there may be.
+    pub(super) files: usize,
 }
 
 /// Why the agent ends.
@@ -75,6 +81,7 @@ pub(super) struct Server<'a> {
     own_user: u32,
     table: Table,
     connections: Vec<Connection>,
+    most_clients: usize,
     sleep: SleepWatch,
     /// Until when nothing is accepted.
     accept_after: Duration,
@@ -93,14 +100,20 @@ impl<'a> Server<'a> {
     ) -> io::Result<Self> {
         listener.set_nonblocking(true)?;
         let now = ground.clock.with_sleep();
+        // A group takes one: the end of its scope. A client up to three: itself, its own end,
+        // and that of a scope. Who is not accepted waits; who is and lacks one is lost.
+        let files = ground.files.saturating_sub(OWN_FILES);
+        let most_groups = MOST_GROUPS.min(files / 4);
+        let most_clients = MOST_CLIENTS.min((files - most_groups) / 3).max(1);
         Ok(Self {
             sleep: SleepWatch::new(ground.clock),
             ground,
             listener,
             signals,
             own_user: rustix::process::geteuid().as_raw(),
-            table: Table::default(),
+            table: Table::new(most_groups),
             connections: Vec::new(),
+            most_clients,
             accept_after: Duration::ZERO,
             idle_since: now,
             looked: now,
@@ -113,17 +126,13 @@ impl<'a> Server<'a> {
         loop {
             let now = self.ground.clock.with_sleep();
             if let Some(end) = self.tidy(now) {
-                self.table.lock_all();
                 return Ok(end);
             }
             let ready = self.wait(now)?;
             match self.signals.take() {
-                Some(Caught::End) => {
-                    self.table.lock_all();
-                    return Ok(End::Told);
-                }
+                Some(Caught::End) => return Ok(End::Told),
                 Some(Caught::Hangup) => {
-                    self.table.lock_all();
+                    self.lock_all();
                 }
                 None => {}
             }
@@ -136,7 +145,6 @@ impl<'a> Server<'a> {
                 }
             }
             self.accept(now);
-            self.bound_buffers();
         }
     }
 
@@ -162,7 +170,7 @@ impl<'a> Server<'a> {
                 return Some(End::Replaced);
             }
             if !self.table.entries().is_empty() && (self.ground.is_screen_locked)() {
-                self.table.lock_all();
+                self.lock_all();
             }
         }
         (now.saturating_sub(self.idle_since) >= LINGER).then_some(End::Idle)
@@ -170,7 +178,24 @@ impl<'a> Server<'a> {
 
     fn notice_sleep(&mut self) {
         if self.sleep.has_slept(self.ground.clock) {
-            self.table.lock_all();
+            self.lock_all();
+        }
+    }
+
+    /// Forgets everything. Returns how many groups that were.
+    fn lock_all(&mut self) -> usize {
+        self.refuse_coming(|_| true);
+        self.table.lock_all()
+    }
+
+    /// Takes nothing more of what is just coming in: it was asked for before it was to be
+    /// forgotten. (threat H12)
+    fn refuse_coming(&mut self, which: impl Fn(&Accepted) -> bool) {
+        let is_meant = |(coming, _): (&Accepted, _)| !coming.put.vars.is_empty() && which(coming);
+        for connection in &mut self.connections {
+            if connection.coming().is_some_and(is_meant) {
+                connection.end();
+            }
         }
     }
 
@@ -212,7 +237,7 @@ impl<'a> Server<'a> {
 
     fn accept(&mut self, now: Duration) {
         while self.may_accept(now) {
-            if self.connections.len() >= MOST_CLIENTS && !self.make_room(now) {
+            if self.connections.len() >= self.most_clients && !self.make_room(now) {
                 self.accept_after = now.saturating_add(Duration::from_millis(10));
                 return;
             }
@@ -253,15 +278,15 @@ impl<'a> Server<'a> {
         true
     }
 
-    /// Keeps unfinished requests within bounds, however many there are.
+    /// Keeps unfinished requests within bounds, however many there are: the largest goes.
     fn bound_buffers(&mut self) {
         let mut held: usize = self.connections.iter().map(Connection::buffered).sum();
         while held > MOST_BUFFERED {
-            let largest = self.connections.iter().enumerate();
-            let Some((at, _)) = largest.max_by_key(|(_, connection)| connection.buffered()) else {
+            let Some(largest) = self.connections.iter_mut().max_by_key(|one| one.buffered()) else {
                 return;
             };
-            held -= self.connections.swap_remove(at).buffered();
+            held -= largest.buffered();
+            largest.end();
         }
     }
 
@@ -270,11 +295,20 @@ impl<'a> Server<'a> {
         loop {
             let Some(connection) = self.connections.get_mut(at) else { return false };
             match connection.go_on() {
-                Progress::Waits => return true,
+                Progress::Waits => {
+                    // Most requests come whole.
+                    if connection.buffered() > 0 {
+                        self.bound_buffers();
+                    }
+                    return true;
+                }
                 Progress::Ends => return false,
                 Progress::OtherVersion => {
                     // Whoever is newer starts another one. (threat G13)
-                    self.table.lock_all();
+                    if !self.may_stop(at) {
+                        return false;
+                    }
+                    self.lock_all();
                     self.is_ending = true;
                     self.answer(at, &Reply::Refused(Refusal::Malformed), None, now);
                 }

@@ -1,12 +1,13 @@
 //! Where the agent is found, and making sure that it is the user's own.
 
-use std::io::ErrorKind;
-use std::os::unix::net::UnixStream;
+use std::io::{self, ErrorKind};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use rustix::io::Errno;
-use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
+use rustix::io::{Errno, FdFlags};
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketType, connect, socket};
 
 use crate::error::{Context, Failure, Result};
 use crate::paths::Paths;
@@ -27,6 +28,14 @@ impl Place {
     /// Finds it among `paths`. Nothing is created.
     pub fn of(paths: &Paths) -> Self {
         Self { dir: paths.runtime() }
+    }
+
+    /// Returns the one that a socket was made in.
+    pub(super) fn of_listener(listener: &UnixListener) -> io::Result<Self> {
+        let address = listener.local_addr()?;
+        let dir = address.as_pathname().and_then(Path::parent);
+        let dir = dir.ok_or_else(|| io::Error::other("the socket has no place"))?;
+        Ok(Self { dir: dir.to_owned() })
     }
 
     /// The socket.
@@ -60,21 +69,14 @@ impl Place {
                 what()
             )));
         }
-        sys::peer::check_same_program(&stream)
-            .context(what())
-            .map_err(|failure| failure.hint("after an upgrade: mima session stop"))?;
         Ok(Some(stream))
     }
 
     fn dial(&self) -> Result<Option<UnixStream>> {
         let what = || format!("could not connect to the agent at {}", term::path(&self.socket()));
         let address = SocketAddrUnix::new(self.socket()).context(what())?;
-        let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-        let socket = match socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None) {
-            Err(Errno::PERM | Errno::ACCESS) => {
-                return Err(Failure::failed("a sandbox keeps this process from the session agent")
-                    .hint("start what runs in the sandbox with the group: mima run GROUP -- CMD"));
-            }
+        let socket = match new_socket() {
+            Err(Errno::PERM | Errno::ACCESS) => return Err(sandboxed()),
             socket => socket.context(what())?,
         };
         let start = Instant::now();
@@ -107,4 +109,19 @@ impl Place {
         }
         fs::check_private(&self.dir).map(|()| true)
     }
+}
+
+/// What it means that no local socket can be made at all.
+pub(super) fn sandboxed() -> Failure {
+    Failure::failed("a sandbox keeps this process from the session agent")
+        .hint("start what runs in the sandbox with the group: mima run GROUP -- CMD")
+}
+
+/// Makes a socket that waits for nothing, and that no child inherits.
+fn new_socket() -> rustix::io::Result<OwnedFd> {
+    // macOS has no flags for these.
+    let socket = socket(AddressFamily::UNIX, SocketType::STREAM, None)?;
+    rustix::io::fcntl_setfd(&socket, FdFlags::CLOEXEC)?;
+    rustix::io::ioctl_fionbio(&socket, true)?;
+    Ok(socket)
 }

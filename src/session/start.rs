@@ -10,9 +10,13 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::os::unix::net::UnixListener;
 use std::path::Path;
 
-use super::socket::Place;
+use super::socket::{Place, sandboxed};
 use crate::error::{Context, Failure, Result};
 use crate::{fs, sys, term};
+
+/// The arguments of the agent that a client starts, which nobody types: its socket is standard
+/// input, and the lock standard output.
+pub const INHERITED: [&str; 3] = ["session", "serve", "--inherited"];
 
 /// What whoever becomes the agent holds.
 pub(super) struct Held {
@@ -36,7 +40,11 @@ pub(super) fn take(place: &Place) -> Result<Option<Held>> {
             _ => {}
         }
     }
-    let listener = UnixListener::bind(&fresh).context(what())?;
+    let listener = match UnixListener::bind(&fresh) {
+        // Not of the directory, which is the user's own and was just written to.
+        Err(error) if error.raw_os_error() == Some(libc::EPERM) => return Err(sandboxed()),
+        listener => listener.context(what())?,
+    };
     std::fs::set_permissions(&fresh, std::fs::Permissions::from_mode(0o600)).context(what())?;
     std::fs::rename(&fresh, place.socket()).context(what())?;
     Ok(Some(Held { listener, lock }))
@@ -45,7 +53,7 @@ pub(super) fn take(place: &Place) -> Result<Option<Held>> {
 /// Starts `program` as the agent, unless there is one.
 pub(super) fn start(place: &Place, program: &Path) -> Result<()> {
     let Some(Held { listener, lock }) = take(place)? else { return Ok(()) };
-    let args = ["session", "serve", "--inherited"].map(std::ffi::OsStr::new);
+    let args = INHERITED.map(std::ffi::OsStr::new);
     sys::detach::spawn(program, &args, listener.into(), lock.into()).map_err(|error| {
         Failure::failed(format!(
             "could not start {} as the session agent: {}",

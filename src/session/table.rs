@@ -1,42 +1,67 @@
 //! What is unlocked, for whom, and until when. Time is told to it, so that it can be tested.
 
+use std::cell::OnceCell;
 use std::time::Duration;
 
-use super::scope::{Identity, LONGEST, Scope};
+use super::scope::{self, Identity, Kernel, Scope};
 use super::wire::{Unlocked, Vars, Wanted};
+use crate::config::session::LONGEST;
 use crate::names::GroupName;
 use crate::sys::exit::Exit;
 use crate::sys::memory::Locked;
+use crate::sys::processes::Process;
 
 /// How much memory all values may take, in bytes.
-pub(super) const LARGEST: usize = 32 << 20;
+pub(super) const LARGEST: usize = 24 << 20;
 
-/// What a client is, to the table.
-pub(super) struct Client {
-    /// The shell it was typed at, if one can be told.
-    pub(super) shell: Option<Scope>,
-    /// The session and the terminal it belongs to.
-    pub(super) terminal: Option<Scope>,
-    /// Its ancestors, itself first.
-    pub(super) ancestors: Vec<Identity>,
-    /// The session it is in.
-    pub(super) session: i32,
+/// What a client is, to the table. The kernel is asked no more than what is unlocked needs.
+pub(super) struct Client<'a> {
+    kernel: &'a dyn Kernel,
+    /// The process.
+    pub(super) process: Process,
+    shell: OnceCell<Option<Scope>>,
+    terminal: OnceCell<Option<Scope>>,
+    ancestors: OnceCell<Vec<Identity>>,
 }
 
-impl Client {
-    fn may_use(&self, scope: &Scope) -> bool {
+impl<'a> Client<'a> {
+    /// Takes what a process is for what it says.
+    pub(super) fn new(kernel: &'a dyn Kernel, process: Process) -> Self {
+        let (shell, terminal) = (OnceCell::new(), OnceCell::new());
+        Self { kernel, process, shell, terminal, ancestors: OnceCell::new() }
+    }
+
+    /// The shell it was typed at, if one can be told.
+    pub(super) fn shell(&self) -> Option<&Scope> {
+        self.shell.get_or_init(|| scope::shell_scope(self.kernel, &self.process)).as_ref()
+    }
+
+    /// The session and the terminal it belongs to.
+    pub(super) fn terminal(&self) -> Option<&Scope> {
+        self.terminal.get_or_init(|| scope::terminal_scope(self.kernel, &self.process)).as_ref()
+    }
+
+    /// Its ancestors, itself first.
+    fn ancestors(&self) -> &[Identity] {
+        self.ancestors.get_or_init(|| scope::ancestors(self.kernel, &self.process))
+    }
+
+    /// Tells whether what was unlocked for `scope` is for this client too.
+    pub(super) fn may_use(&self, scope: &Scope) -> bool {
         match scope {
-            Scope::Shell(..) => self.shell.as_ref() == Some(scope),
-            Scope::Terminal(..) => self.terminal.as_ref() == Some(scope),
-            Scope::Tree(root) => self.ancestors.iter().any(|known| known.is_same_process(root)),
+            Scope::Shell(..) => self.shell() == Some(scope),
+            Scope::Terminal(..) => self.terminal() == Some(scope),
+            Scope::Tree(root) => {
+                let own = (self.process.pid, self.process.start) == (root.pid, root.start);
+                own || self.ancestors().iter().any(|known| known.is_same_process(root))
+            }
         }
     }
 
     /// Tells whether the client runs at this shell, which has become another program.
     fn has_outlived(&self, scope: &Scope) -> bool {
-        let (Scope::Shell(root, _), Some(Scope::Shell(now, _))) = (scope, &self.shell) else {
-            return false;
-        };
+        let Scope::Shell(root, _) = scope else { return false };
+        let Some(Scope::Shell(now, _)) = self.shell() else { return false };
         root.is_same_process(now) && root != now
     }
 }
@@ -58,9 +83,9 @@ pub(super) struct Entry {
 
 impl Entry {
     /// Tells whether it only marks a tree, in which some requests are refused. It holds nothing,
-    /// and nothing but the end of its process ends it.
+    /// and nothing but the end of its process ends it. An empty group of a shell marks nothing.
     fn is_fence(&self) -> bool {
-        self.vars.is_empty()
+        self.vars.is_empty() && matches!(self.scope, Scope::Tree(_))
     }
 
     /// When it is over, if nobody uses it.
@@ -98,51 +123,65 @@ pub(super) struct New {
 }
 
 /// What is unlocked. What leaves it is wiped.
-#[derive(Default)]
 pub(super) struct Table {
     entries: Vec<Entry>,
     last: u64,
+    /// How many entries there may be: each takes a descriptor.
+    most: usize,
 }
 
 impl Table {
+    /// Makes a table for so many groups, and marks of trees.
+    pub(super) fn new(most: usize) -> Self {
+        Self { entries: Vec::new(), last: 0, most }
+    }
+
     /// Keeps values, in the place of older ones of the same group.
     pub(super) fn put(&mut self, new: New, now: Duration) {
         let New { scope, session, wanted, vars, values, idle, max, exit } = new;
-        self.entries.retain(|entry| entry.scope != scope || !is_same_group(&entry.wanted, &wanted));
-        self.last += 1;
         let end = now.saturating_add(max.min(LONGEST));
+        let is_same = |entry: &&mut Entry| {
+            let all = (&entry.scope, &entry.wanted, &entry.vars) == (&scope, &wanted, &vars);
+            all && entry.values.bytes() == values.bytes()
+        };
+        // Others may be about to take them.
+        if let Some(entry) = self.entries.iter_mut().find(is_same) {
+            (entry.session, entry.idle, entry.end, entry.used) = (session, idle, end, now);
+            return;
+        }
+        self.last += 1;
         let (id, used) = (self.last, now);
-        self.entries.push(Entry {
-            id,
-            scope,
-            session,
-            wanted,
-            vars,
-            values,
-            idle,
-            end,
-            used,
-            exit,
-        });
+        let new = Entry { id, scope, session, wanted, vars, values, idle, end, used, exit };
+        // A tree needs no more than one mark, and nothing but its end takes that away.
+        let replaces = |entry: &Entry| {
+            if entry.is_fence() {
+                new.is_fence()
+            } else {
+                is_same_group(&entry.wanted, &new.wanted)
+            }
+        };
+        self.entries.retain(|entry| entry.scope != new.scope || !replaces(entry));
+        self.entries.push(new);
     }
 
-    /// Tells whether `more` bytes can be kept too.
+    /// Tells whether another group can be kept, with what is on its way `more` bytes long.
     pub(super) fn has_room(&self, more: usize) -> bool {
         let held: usize = self.entries.iter().map(|entry| entry.values.bytes().len()).sum();
-        held.saturating_add(more) <= LARGEST
+        self.entries.len() < self.most && held.saturating_add(more) <= LARGEST
     }
 
-    /// Finds a group in exactly the state that is wanted. What no longer is in that state, or
-    /// whose shell has become another program, goes. (threats: H5, H11, G14)
+    /// Finds a group in exactly the state that is wanted, after [`Table::expire`]. What no longer
+    /// is in that state, or whose shell has become another program, goes. (threats: H5, H11, G14)
     pub(super) fn find(&mut self, client: &Client, wanted: &Wanted, now: Duration) -> Option<u64> {
-        self.expire(now);
         self.entries.retain(|entry| {
             let is_stale = client.may_use(&entry.scope)
                 && is_same_group(&entry.wanted, wanted)
                 && entry.wanted.state != wanted.state;
             !is_stale && !client.has_outlived(&entry.scope)
         });
-        let fits = |entry: &&Entry| entry.wanted == *wanted && client.may_use(&entry.scope);
+        let fits = |entry: &&Entry| {
+            entry.wanted == *wanted && client.may_use(&entry.scope) && now < entry.deadline()
+        };
         self.entries.iter().find(fits).map(|entry| entry.id)
     }
 
@@ -168,7 +207,7 @@ impl Table {
     /// Forgets what this client may use, and what was unlocked in its session. Returns how
     /// many groups that were.
     pub(super) fn lock(&mut self, client: &Client) -> usize {
-        self.forget(|entry| client.may_use(&entry.scope) || entry.session == client.session)
+        self.forget(|entry| client.may_use(&entry.scope) || entry.session == client.process.session)
     }
 
     /// Forgets everything.
@@ -210,8 +249,9 @@ impl Table {
     /// granted it, too.
     pub(super) fn unlocked(&self, client: &Client, now: Duration) -> Vec<Unlocked> {
         let is_shown = |entry: &&Entry| {
-            let granted_here =
-                matches!(entry.scope, Scope::Tree(_)) && entry.session == client.session;
+            // Two sessions that cannot be seen from here are not one.
+            let is_here = entry.session == client.process.session && entry.session != 0;
+            let granted_here = matches!(entry.scope, Scope::Tree(_)) && is_here;
             !entry.is_fence() && (client.may_use(&entry.scope) || granted_here)
         };
         let told = |entry: &Entry| Unlocked {
@@ -234,3 +274,7 @@ impl Table {
 fn is_same_group(a: &Wanted, b: &Wanted) -> bool {
     (&a.group, a.source) == (&b.group, b.source)
 }
+
+#[cfg(test)]
+#[path = "table_tests.rs"]
+mod tests;

@@ -324,3 +324,7 @@ impl Reply {
 
 const REFUSALS: [Refusal; 4] =
     [Refusal::Malformed, Refusal::Stranger, Refusal::NoMemory, Refusal::ScreenLocked];
+
+#[cfg(test)]
+#[path = "wire_tests.rs"]
+mod tests;

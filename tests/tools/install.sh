@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs the programs that the tests run mima with, if they are missing; and those that are
-# named: `install.sh direnv` for what the benchmark compares with.
+# named: `install.sh direnv ssh-agent` for what the benchmark compares with.
 set -eu
 missing=
 need() { # need PROGRAM PACKAGE
@@ -12,6 +12,10 @@ need fish fish
 need age age
 need direnv direnv
 need zoxide zoxide
+need make make
+need git git
+need perl perl
+need tmux tmux
 need shellcheck shellcheck
 need shfmt shfmt
 if [ "$(uname)" = Linux ]; then
@@ -19,12 +23,16 @@ if [ "$(uname)" = Linux ]; then
   need strace strace
   need setpriv util-linux
   need unshare util-linux
+  need ex vim-tiny
   need dbus-daemon dbus
   need gnome-keyring-daemon gnome-keyring
   need secret-tool libsecret-tools
 fi
 for program; do
-  need "$program" "$program"
+  case $program in
+    ssh-agent) need ssh-agent openssh-client ;;
+    *) need "$program" "$program" ;;
+  esac
 done
 [ -n "$missing" ] || exit 0
 if command -v apt-get >/dev/null 2>&1; then

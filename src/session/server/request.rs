@@ -11,9 +11,8 @@ use super::super::wire::{
 use super::{Accepted, Server};
 use crate::sys::exit::Exit;
 use crate::sys::memory::Locked;
-use crate::sys::processes::Process;
 
-impl Server<'_> {
+impl<'a> Server<'a> {
     /// Decides on a request. `None` closes the connection without a word.
     pub(super) fn request(
         &mut self,
@@ -21,22 +20,15 @@ impl Server<'_> {
         request: Request,
         now: Duration,
     ) -> Option<(Reply, Option<State>)> {
-        let process = self.client(at)?;
-        let kernel = self.ground.kernel;
-        let client = Client {
-            shell: scope::shell_scope(kernel, &process),
-            terminal: scope::terminal_scope(kernel, &process),
-            ancestors: scope::ancestors(kernel, &process),
-            session: process.session,
-        };
+        let client = self.who(at)?;
         self.table.expire(now);
         let reply = match request {
             Request::Get { wanted, is_use } => {
                 return Some(self.get(&client, &wanted, is_use, now));
             }
-            Request::Put(put) => return Some(self.put(&process, &client, put)),
+            Request::Put(put) => return Some(self.put(&client, put)),
             Request::Lock { all } => {
-                let count = if all { self.table.lock_all() } else { self.table.lock(&client) };
+                let count = if all { self.lock_all() } else { self.lock(&client) };
                 Reply::Done(u32::try_from(count).unwrap_or(u32::MAX))
             }
             Request::Status => {
@@ -50,15 +42,33 @@ impl Server<'_> {
                     is_granted: self.table.is_granted(&client),
                 })
             }
-            // That would take the mark away that it bears.
-            Request::Stop if self.table.is_granted(&client) => Reply::Refused(Refusal::Stranger),
+            Request::Stop if !self.may_stop(at) => Reply::Refused(Refusal::Stranger),
             Request::Stop => {
-                let count = self.table.lock_all();
+                let count = self.lock_all();
                 self.is_ending = true;
                 Reply::Done(u32::try_from(count).unwrap_or(u32::MAX))
             }
         };
         Some((reply, None))
+    }
+
+    /// The client, if it is still the one that connected, and what it may use.
+    fn who(&self, at: usize) -> Option<Client<'a>> {
+        Some(Client::new(self.ground.kernel, self.client(at)?))
+    }
+
+    /// Tells whether the agent ends because this client wants it to. One that bears a mark would
+    /// get rid of it.
+    pub(super) fn may_stop(&self, at: usize) -> bool {
+        self.who(at).is_some_and(|client| !self.table.is_granted(&client))
+    }
+
+    /// Forgets what this client may use, and what was unlocked in its session.
+    fn lock(&mut self, client: &Client) -> usize {
+        self.refuse_coming(|coming| {
+            client.may_use(&coming.scope) || coming.session == client.process.session
+        });
+        self.table.lock(client)
     }
 
     fn get(
@@ -69,7 +79,7 @@ impl Server<'_> {
         now: Duration,
     ) -> (Reply, Option<State>) {
         if (self.ground.is_screen_locked)() {
-            self.table.lock_all();
+            self.lock_all();
             return (Reply::Miss, None);
         }
         let found: Option<Vec<u64>> =
@@ -87,7 +97,7 @@ impl Server<'_> {
         (Reply::Found(groups), Some(State::Ready(found)))
     }
 
-    fn put(&self, process: &Process, client: &Client, put: Put) -> (Reply, Option<State>) {
+    fn put(&self, client: &Client, put: Put) -> (Reply, Option<State>) {
         let refused = |why| (Reply::Refused(why), None);
         let kernel = self.ground.kernel;
         if (self.ground.is_screen_locked)() {
@@ -95,25 +105,23 @@ impl Server<'_> {
         }
         let scope = match put.whose {
             Whose::Shell | Whose::ShellAsTold => {
-                let shell = scope::shell(kernel, process);
+                let shell = scope::shell(kernel, &client.process);
                 let is_typed = put.whose == Whose::ShellAsTold
                     || shell.is_some_and(|shell| scope::keeps_by_itself(kernel, &shell));
-                client.shell.clone().filter(|_| is_typed)
+                client.shell().cloned().filter(|_| is_typed)
             }
-            Whose::Terminal => client.terminal.clone(),
-            Whose::Tree => Some(scope::tree_scope(process)),
+            Whose::Terminal => client.terminal().cloned(),
+            Whose::Tree => Some(scope::tree_scope(&client.process)),
         };
         let Some(scope) = scope else { return refused(Refusal::Stranger) };
         let Some(exit) = self.watch(&scope) else { return refused(Refusal::Stranger) };
         let Some(size) = size(&put.vars) else { return refused(Refusal::Malformed) };
-        let coming = self.connections.iter().map(|connection| match &connection.state {
-            State::Values { into, .. } => into.bytes().len(),
-            _ => 0,
-        });
-        let has_room = self.table.has_room(coming.sum::<usize>().saturating_add(size));
-        let memory = Locked::new(size).ok().filter(|_| has_room);
-        let Some(into) = memory else { return refused(Refusal::NoMemory) };
-        let session = client.session;
+        let coming = self.connections.iter().filter_map(|one| one.coming().map(|(_, len)| len));
+        if !self.table.has_room(coming.sum::<usize>().saturating_add(size)) {
+            return refused(Refusal::NoMemory);
+        }
+        let Ok(into) = Locked::new(size) else { return refused(Refusal::NoMemory) };
+        let session = client.process.session;
         let put = Box::new(Accepted { put, scope, session, exit });
         (Reply::Send, Some(State::Values { put, into, filled: 0 }))
     }
