@@ -19,6 +19,8 @@ const DIALECT: &str = "https://json-schema.org/draft/2020-12/schema";
 const DURATION: &str = "^[0-9]+[smh]$";
 /// The form of `mima_version`.
 const VERSION: &str = "^>= *[0-9]+(\\.[0-9]+){0,2}$";
+/// The form of `use_flake`: `.`, `.#NAME`, `./DIR` or `./DIR#NAME`.
+const FLAKE: &str = "^\\.(/[^#?]*){0,1}(#[0-9A-Z_a-z][\\-'.0-9A-Z_a-z]*){0,1}$";
 
 /// Returns the schema of a project file.
 pub fn project() -> Value {
@@ -53,6 +55,7 @@ fn form(key: &str, example: &str) -> Map<String, Value> {
         "layout" => list(&json!({ "enum": layout::names().collect::<Vec<_>>() })),
         "source_up" | "auto_export" => json!({ "type": "boolean" }),
         "mima_version" => json!({ "type": "string", "pattern": VERSION }),
+        "use_flake" => json!({ "type": "string", "pattern": FLAKE }),
         "store" => json!({ "enum": user::KNOWN }),
         "session" => {
             let scopes: Vec<_> = session::SCOPES.iter().map(|(word, _)| *word).collect();

@@ -105,6 +105,8 @@ fn once<'a>(piece: &str, text: &'a str) -> Vec<&'a str> {
     let fits = match piece.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
         Some(class) => {
             let mut class: Vec<char> = class.chars().collect();
+            let is_other = class.first() == Some(&'^');
+            class.drain(..usize::from(is_other));
             let mut fits = false;
             while !class.is_empty() {
                 let from = usize::from(class[0] == '\\');
@@ -116,7 +118,7 @@ fn once<'a>(piece: &str, text: &'a str) -> Vec<&'a str> {
                 };
                 class.drain(..if is_range { 3 } else { from + 1 });
             }
-            fits
+            fits != is_other
         }
         None => piece.trim_start_matches('\\').starts_with(first),
     };
@@ -137,6 +139,15 @@ fn the_test_can_match() {
         ("^[A-Z\\]]{0,2}$", "A]B", false),
         ("^[+\\-a]$", "-", true),
         ("^[+\\-a]$", ",", false),
+        ("^[^#?]$", "?", false),
+        ("^[^#?]$", "a", true),
+        (FLAKE, ".", true),
+        (FLAKE, "./nix#ci", true),
+        (FLAKE, ".#a.b-c'", true),
+        (FLAKE, "nix", false),
+        (FLAKE, ".#", false),
+        (FLAKE, ".#a#b", false),
+        (FLAKE, "./nix?dir=x", false),
     ] {
         assert_eq!(matches(pattern, text), want, "{pattern} {text}");
     }
@@ -148,6 +159,9 @@ const VALUES: &[&str] = &[
     "vault",
     "off",
     "''",
+    ".",
+    "./nix#ci",
+    "nixpkgs#ci",
     "a b",
     "7",
     "true",
