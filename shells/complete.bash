@@ -11,11 +11,12 @@ _mima_live() {
         elif [[ ${line%%$'\t'*} == "$2"* ]]; then
             COMPREPLY+=("${line%%$'\t'*}")
         fi
-    done <<<"$(\mima complete -- "${COMP_WORDS[@]:1:COMP_CWORD-1}" "$2" 2>/dev/null)"
+    done <<<"$(\mima complete -- "${COMP_WORDS[@]:1:COMP_CWORD-1}" "$2" 2>/dev/null || :)"
     case ${what} in
     # Where there is no such name, a file is none either.
     names) compopt +o default +o bashdefault 2>/dev/null || : ;;
     files) ;;
+    directories) compopt +o default +o bashdefault -o dirnames 2>/dev/null || : ;;
     'command '*)
         IFS=$' \t\n'
         _mima_command "${what#* }" "$2"

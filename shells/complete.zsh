@@ -13,7 +13,9 @@ _mima_live() {
             said=("${(@)said/$'\t'/:}")
             _describe name said
             ;;
-        (files) _files ;;
+        # With the dot, which hides them otherwise.
+        (files) _files -g '.mima*.yaml' ;;
+        (directories) _files -/ ;;
         (command\ *)
             shift ${what#* } words
             (( CURRENT -= ${what#* } ))

@@ -25,6 +25,7 @@ mod agent_replies;
 mod agent_socket;
 mod allow;
 mod common;
+mod completions;
 mod config;
 mod contract;
 mod crash;

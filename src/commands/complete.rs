@@ -2,8 +2,12 @@
 //!
 //! It reads files, and the list of a store's names. Nobody is asked, nothing is started, and
 //! what is wrong is no matter here. The first line says what follows: `names`, each with what
-//! it stands for behind a tab; `files`, or `command` and the place of its name, which the shell
-//! knows better. Nothing at all where the script itself knows: verbs and flags.
+//! it stands for behind a tab; `files`, `directories`, or `command` and the place of its name,
+//! which the shell knows better. Nothing at all where the script itself knows: verbs and flags.
+//!
+//! Of a project file that is not allowed nothing is offered: whoever completes its groups would
+//! take them for usable. And what is offered follows the rules for names, which leave no room
+//! for anything that a shell or a terminal would act on.
 
 use std::fmt::Write;
 
@@ -34,6 +38,7 @@ pub(super) fn run(mima: &Mima, args: &Complete) -> Result<()> {
             match found {
                 None => Ok(()),
                 Some(Found::Files) => term::print_lines(["files"]),
+                Some(Found::Directories) => term::print_lines(["directories"]),
                 Some(Found::Names(names)) => {
                     let mut text = "names\n".to_owned();
                     for (name, what) in names {
@@ -134,6 +139,8 @@ enum Found {
     Names(Vec<(String, String)>),
     /// A file.
     Files,
+    /// A directory.
+    Directories,
 }
 
 /// What is known to complete with.
@@ -151,7 +158,8 @@ impl Known<'_> {
         }
         let first = self.given.first().copied().unwrap_or_default();
         Some(match (path, arg.get_id().as_str()) {
-            ("allow" | "deny" | "edit", "path") | ("exec", "dir") => Found::Files,
+            ("allow" | "deny" | "edit", "path") => Found::Files,
+            ("exec", "dir") => Found::Directories,
             ("set" | "group link" | "group unlink" | "group rm" | "group list", "group") => {
                 self.groups("")
             }
