@@ -65,19 +65,23 @@ fn ends<'a>(pattern: &str, text: &'a str) -> Vec<&'a str> {
     if pattern.is_empty() {
         return vec![text];
     }
-    let end = match pattern.as_bytes()[0] {
+    let end = match pattern.chars().next() {
         // A bracket in a class is behind a backslash.
-        b'[' => (1..).find(|&at| pattern[at..].starts_with(']') && !pattern[..at].ends_with('\\')),
-        b'(' => pattern.find(')'),
-        b'\\' => Some(1),
+        Some('[') => {
+            let closes = |at: &usize| !pattern.split_at(*at).0.ends_with('\\');
+            pattern.match_indices(']').map(|(at, _)| at).find(closes)
+        }
+        Some('(') => pattern.find(')'),
+        Some('\\') => Some(1),
         _ => Some(0),
     };
     let (piece, rest) = pattern.split_at(end.unwrap() + 1);
-    let (least, most, rest) = match rest.chars().next() {
-        Some('+') => (1, usize::MAX, &rest[1..]),
-        Some('*') => (0, usize::MAX, &rest[1..]),
+    let mut behind = rest.chars();
+    let (least, most, rest) = match behind.next() {
+        Some('+') => (1, usize::MAX, behind.as_str()),
+        Some('*') => (0, usize::MAX, behind.as_str()),
         Some('{') => {
-            let (range, rest) = rest[1..].split_once('}').unwrap();
+            let (range, rest) = behind.as_str().split_once('}').unwrap();
             let (least, most) = range.split_once(',').unwrap();
             (least.parse().unwrap(), most.parse().unwrap(), rest)
         }
@@ -101,7 +105,8 @@ fn once<'a>(piece: &str, text: &'a str) -> Vec<&'a str> {
     if let Some(group) = piece.strip_prefix('(') {
         return ends(group.strip_suffix(')').unwrap(), text);
     }
-    let Some(first) = text.chars().next() else { return Vec::new() };
+    let mut behind = text.chars();
+    let Some(first) = behind.next() else { return Vec::new() };
     let fits = match piece.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
         Some(class) => {
             let mut class: Vec<char> = class.chars().collect();
@@ -122,7 +127,7 @@ fn once<'a>(piece: &str, text: &'a str) -> Vec<&'a str> {
         }
         None => piece.trim_start_matches('\\').starts_with(first),
     };
-    if fits { vec![&text[first.len_utf8()..]] } else { Vec::new() }
+    if fits { vec![behind.as_str()] } else { Vec::new() }
 }
 
 #[test]
