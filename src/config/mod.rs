@@ -3,7 +3,7 @@
 //! [`parse::parse`] reads a file as [`user::UserFile`] or [`project::ProjectFile`];
 //! [`edit::apply`] changes the groups in one and leaves every other byte as it was;
 //! [`dotenv::parse`] reads what a project file names; [`expand::expand`] puts variables into
-//! the values of both.
+//! the values of both; [`schema`] describes the first two to editors.
 
 pub mod dotenv;
 pub mod edit;
@@ -13,6 +13,7 @@ pub mod layout;
 pub mod parse;
 pub mod pattern;
 pub mod project;
+pub mod schema;
 pub mod session;
 pub mod user;
 mod version;
