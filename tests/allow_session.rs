@@ -5,9 +5,9 @@ use std::path::PathBuf;
 
 use crate::common::hooked::{Hooked, Start, each, said_in};
 use crate::common::project::{Project, names_in, nothing_set};
-use crate::common::require;
 use crate::common::tab::tab;
 use crate::common::world::World;
+use crate::common::{find, require};
 
 const TEXT: &str = "env: {MARK: here}\ngroups: {dev: {TOKEN: K00}}\n";
 
@@ -185,8 +185,9 @@ fn t_a18_a_program_cannot_allow_for_the_shell_that_it_was_started_in() {
         let said = hooked.run(&format!("sh -c '{both}; true'"));
         assert!(said.contains("in here"), "{shell}: {said}");
         // Without the terminal there is no shell.
-        for apart in [format!("setsid -w {allow}"), format!("setsid -w sh -c '{allow}; true'")] {
-            let said = hooked.run(&apart);
+        let apart = [format!("setsid -w {allow}"), format!("setsid -w sh -c '{allow}; true'")];
+        for apart in apart.iter().filter(|_| find("setsid").is_some()) {
+            let said = hooked.run(apart);
             assert!(
                 said.contains("this was not typed at a shell on a terminal"),
                 "{shell}: {said}"

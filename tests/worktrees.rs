@@ -187,6 +187,19 @@ const ATTACKS: &[Attack] = &[
     ("a byte more", |repo| drop(repo.tree.write(".mima.yaml", format!("{TEXT}\n")))),
     ("another byte", |repo| drop(repo.tree.write(".mima.yaml", TEXT.replace("here", "herE")))),
     ("denied in the main checkout", |repo| drop(repo.main.mima(&["deny"]).run().ok().err())),
+    ("denied, and the approval is still there", |repo| {
+        let dir = repo.main.world.data().join("trust");
+        let approval = fs::read_dir(&dir).unwrap().next().unwrap().unwrap().path();
+        let record = fs::read(&approval).unwrap();
+        repo.main.mima(&["deny"]).run().ok();
+        fs::write(&approval, record).unwrap();
+        mode(&approval, 0o600);
+    }),
+    ("approved as a link in the main checkout", |repo| {
+        fs::rename(repo.main.file(), repo.main.dir.join("same")).unwrap();
+        symlink("same", repo.main.file()).unwrap();
+        repo.main.allow();
+    }),
     ("a link to the approved file", |repo| {
         fs::remove_file(repo.tree.file()).unwrap();
         symlink(repo.main.file(), repo.tree.file()).unwrap();
@@ -254,6 +267,21 @@ const ATTACKS: &[Attack] = &[
     ("no back pointer", |repo| fs::remove_file(repo.own().join("gitdir")).unwrap()),
     ("another repository", |repo| fs::write(repo.own().join("commondir"), "../../x\n").unwrap()),
     ("no repository", |repo| fs::remove_file(repo.own().join("commondir")).unwrap()),
+    ("tied in another place of the repository", |repo| {
+        let other = repo.main.dir.join(".git/others/tree");
+        fs::create_dir(other.parent().unwrap()).unwrap();
+        fs::rename(repo.own(), &other).unwrap();
+        repo.point(&other.display().to_string());
+    }),
+    ("a repository without a checkout", |repo| {
+        git(repo.main.world, &repo.main.dir, &["config", "core.bare", "true"]);
+    }),
+    ("a checkout that is elsewhere", |repo| {
+        git(repo.main.world, &repo.main.dir, &["config", "core.worktree", "/nonexistent"]);
+    }),
+    ("a repository without a configuration", |repo| {
+        fs::remove_file(repo.main.dir.join(".git/config")).unwrap();
+    }),
     ("forgotten by git", |repo| fs::remove_dir_all(repo.own()).unwrap()),
 ];
 
@@ -398,22 +426,37 @@ fn t_a17_other_kinds_of_repositories_have_no_main_checkout() {
     let repo = Repo::new(&world);
     let at = |name: &str| Project { world: &world, dir: world.home().join(name) };
     let home = world.home();
-    git(&world, &home, &["clone", "-q", "--bare", "main", "bare"]);
-    git(&world, &home.join("bare"), &["worktree", "add", "-q", "../of-bare", "HEAD"]);
-    at("of-bare").not_loaded("is not allowed yet");
+    git(&world, &home, &["clone", "-q", "--bare", "main", "nest/bare"]);
+    git(&world, &home.join("nest/bare"), &["worktree", "add", "-q", "../of-bare", "HEAD"]);
+    at("nest/of-bare").not_loaded("is not allowed yet");
     // A bare one beside its worktrees: there is nothing in its place that could be allowed.
     git(&world, &home, &["clone", "-q", "--bare", "main", "all/.git"]);
     git(&world, &home.join("all"), &["worktree", "add", "-q", "one", "HEAD"]);
     git(&world, &home.join("all"), &["worktree", "add", "-q", "two", "HEAD"]);
     at("all/one").allow();
     at("all/two").not_loaded("is not allowed yet");
+    // Not even by what was put there.
+    Project::allowed(&world, "all", TEXT);
+    at("all/two").not_loaded("is not allowed yet");
+    let config = ["config", "core.bare", "false"];
+    git(&world, &home.join("all"), &["config", "extensions.worktreeConfig", "true"]);
+    git(&world, &home.join("all"), &config);
+    assert_eq!(at("all/two").verdict(), "allowed");
+    git(&world, &home.join("all"), &["config", "--worktree", "core.bare", "true"]);
+    at("all/two").not_loaded("is not allowed yet");
+    // Nor beside one of another name, whatever it says of itself.
+    Project::allowed(&world, "nest", TEXT);
+    at("nest/of-bare").not_loaded("is not allowed yet");
+    git(&world, &home.join("nest/bare"), &config);
+    at("nest/of-bare").not_loaded("is not allowed yet");
+    git(&world, &home.join("nest/bare"), &["config", "core.bare", "true"]);
     fs::create_dir(home.join("apart")).unwrap();
     git(&world, &home, &["clone", "-q", "--separate-git-dir", "apart/.git", "main", "checkout"]);
     at("checkout").allow();
     git(&world, &at("checkout").dir, &["worktree", "add", "-q", "../of-apart", "HEAD"]);
     at("of-apart").not_loaded("is not allowed yet");
     // A submodule's `.git` is a file, too.
-    git(&world, &repo.main.dir, &["submodule", "--quiet", "add", "../bare", "module"]);
+    git(&world, &repo.main.dir, &["submodule", "--quiet", "add", "../nest/bare", "module"]);
     git(&world, &repo.main.dir, &["commit", "-qm", "module"]);
     at("main/module").not_loaded("is not allowed yet");
     at("main/module").allow();

@@ -1,5 +1,6 @@
 //! All records together: what they are like, and those that are of no use any more.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::record::{self, Record};
@@ -11,7 +12,7 @@ use crate::{fs, term};
 /// What the records are like.
 #[derive(Debug, Default)]
 pub struct Survey {
-    /// How many are of a file that is there.
+    /// How many files that are there they are of.
     pub sound: usize,
     /// The places of files that are gone.
     pub gone: Vec<PathBuf>,
@@ -34,9 +35,9 @@ impl Trust {
             match place_of(&path)? {
                 // What cannot be looked at may well be there.
                 Some(location) if !location.try_exists().is_ok_and(|exists| !exists) => {
-                    if self.prune_shells(&location, &path)? {
-                        forgotten
-                            .push(format!("{}, in shells that have ended", term::path(&location)));
+                    if prune_shells(&path)? {
+                        let place = term::path(&location);
+                        forgotten.push(format!("{place}, in shells that have ended"));
                     }
                 }
                 location => {
@@ -52,6 +53,7 @@ impl Trust {
     /// Looks through the records, and changes nothing.
     pub fn survey(&self) -> Result<Survey> {
         let mut survey = Survey::default();
+        let mut there = BTreeSet::new();
         if !is_there(&self.dir)? {
             return Ok(survey);
         }
@@ -62,31 +64,33 @@ impl Trust {
                 Ok(Some(place)) if place.try_exists().is_ok_and(|exists| !exists) => {
                     survey.gone.push(place);
                 }
-                Ok(Some(_)) => survey.sound += 1,
+                Ok(Some(place)) => drop(there.insert(place)),
                 Ok(None) | Err(_) => survey.damaged.push(path),
             }
         }
+        survey.sound = there.len();
         survey.gone.sort();
         survey.damaged.sort();
         Ok(survey)
     }
+}
 
-    /// Forgets the shells that have ended, if the record at `path` is of shells. Tells whether
-    /// there were any.
-    fn prune_shells(&self, location: &Path, path: &Path) -> Result<bool> {
-        if !is_of(path, IN_SHELLS) {
-            return Ok(false);
-        }
-        let Some(mut shells) = self.shells(location)? else { return Ok(false) };
-        let before = shells.entries.len();
-        shells.entries.retain(|entry| !entry.has_ended());
-        match shells.entries.len() {
-            0 => fs::remove(path)?,
-            left if left == before => return Ok(false),
-            _ => fs::write_atomic(path, &shells.encode())?,
-        }
-        Ok(true)
+/// Forgets the shells that have ended, if the record at `path` is of shells. Tells whether there
+/// were any.
+fn prune_shells(path: &Path) -> Result<bool> {
+    if !is_of(path, IN_SHELLS) {
+        return Ok(false);
     }
+    let shells = read_record(path)?.and_then(|bytes| Shells::decode(&bytes));
+    let Some(mut shells) = shells else { return Ok(false) };
+    let before = shells.entries.len();
+    shells.entries.retain(|entry| !entry.has_ended());
+    match shells.entries.len() {
+        left if left == before => return Ok(false),
+        0 => fs::remove(path)?,
+        _ => fs::write_atomic(path, &shells.encode())?,
+    }
+    Ok(true)
 }
 
 /// Returns the place that a record is for; `None` if it cannot be read.

@@ -11,7 +11,7 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 
-use crate::fs::{Forgery, Opened};
+use crate::fs::{self, Forgery, Opened};
 
 /// How git names a checkout's own directory, or the file that stands for it.
 const DOT_GIT: &str = ".git";
@@ -19,6 +19,8 @@ const DOT_GIT: &str = ".git";
 const GITDIR: &[u8] = b"gitdir: ";
 /// Longer than a path, and what else is in these files.
 const LONGEST: u64 = 8 << 10;
+/// Larger than any configuration of git's.
+const LARGEST_CONFIG: u64 = 1 << 20;
 /// How many directories are looked at, at most. (threat D2)
 const MOST_DIRS: usize = 4096;
 
@@ -37,7 +39,11 @@ impl Linked {
     /// Finds the main checkout for the file at `location`, which has no links on the way.
     pub(super) fn of(location: &Path) -> Option<Self> {
         let mut dirs = location.ancestors().skip(1).take(MOST_DIRS);
-        let root = dirs.find(|dir| dir.join(DOT_GIT).symlink_metadata().is_ok())?;
+        // One that cannot be looked at may be there, and is not passed over.
+        let root = dirs.find(|dir| {
+            let meta = dir.join(DOT_GIT).symlink_metadata();
+            !meta.is_err_and(|error| fs::is_absent(&error))
+        })?;
         let dot_git = root.join(DOT_GIT);
         let named = read(&dot_git)?;
         let own = resolve(root, named.strip_prefix(GITDIR)?)?;
@@ -47,21 +53,52 @@ impl Linked {
         let (back, to_common) = (own.join("gitdir"), own.join("commondir"));
         let ties = resolve(&own, &read(&back)?)? == dot_git
             && resolve(&own, &read(&to_common)?)? == common
-            && [root, &own, worktrees, common, main].into_iter().all(is_the_users);
+            && [root, &own, worktrees, common, main].into_iter().all(is_the_users)
+            && has_checkout_beside(common);
         let twin = main.join(location.strip_prefix(root).ok()?);
         ties.then(|| Self { main: main.to_owned(), twin, ties: [dot_git, back, to_common] })
     }
 }
 
-/// Reads the one line of a file that only the user can have written, with no link in its path.
+/// Reads the one line of a file of git's.
 fn read(path: &Path) -> Option<Vec<u8>> {
+    let mut line = read_all(path, LONGEST)?;
+    line.pop_if(|last| *last == b'\n');
+    (!line.is_empty() && !line.contains(&b'\n')).then_some(line)
+}
+
+/// Reads a file that only the user can have written, with no link in its path.
+fn read_all(path: &Path, max: u64) -> Option<Vec<u8>> {
     let opened = Opened::at(path).ok()??;
     if opened.real_path().ok()? != path || Forgery::of(&opened.meta).is_some() {
         return None;
     }
-    let (_, mut line) = opened.read(LONGEST).ok()?;
-    line.pop_if(|last| *last == b'\n');
-    (!line.is_empty() && !line.contains(&b'\n')).then_some(line)
+    Some(opened.read(max).ok()?.1)
+}
+
+/// Tells whether what stands beside a repository is its main checkout: a bare one has none, and
+/// another may have it elsewhere. Only keys are looked at, not what they stand under: that says
+/// no more often than git would.
+fn has_checkout_beside(common: &Path) -> bool {
+    let says = |name: &str| {
+        let bytes = read_all(&common.join(name), LARGEST_CONFIG)?;
+        Some(String::from_utf8_lossy(&bytes).lines().any(says_otherwise))
+    };
+    let further = common.join("config.worktree");
+    says("config") == Some(false)
+        && (further.symlink_metadata().is_err() || says("config.worktree") == Some(false))
+}
+
+fn says_otherwise(line: &str) -> bool {
+    let line = line.trim().to_ascii_lowercase();
+    // A key may stand behind the name of its section.
+    let line = line.strip_prefix('[').and_then(|line| line.split_once(']')).map_or(&*line, |l| l.1);
+    let (key, value) = line.split_once('=').unwrap_or((line, "true"));
+    match key.trim() {
+        "bare" => !["false", "no", "off", "0"].contains(&value.trim()),
+        "worktree" => true,
+        _ => false,
+    }
 }
 
 /// Reads a path as git writes one: absolute, or from `base` up first and then down.
@@ -90,7 +127,7 @@ fn is_the_users(dir: &Path) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::resolve;
+    use super::{resolve, says_otherwise};
     use std::path::Path;
 
     #[test]
@@ -103,6 +140,17 @@ mod tests {
         is("c", "/a/b/c");
         for text in ["/m/../x", "/../x", "x/../y", "../x/../y", "./x", "../../../x"] {
             assert_eq!(of(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn t_a17_a_configuration_that_puts_the_checkout_elsewhere_is_noticed() {
+        for line in ["bare = true", "\tBARE=1", "bare", "[core] bare = yes", "worktree = /x"] {
+            assert!(says_otherwise(line), "{line}");
+        }
+        for line in ["\tbare = false", "[core]", "worktreeConfig = true", "[worktree]", "x = bare"]
+        {
+            assert!(!says_otherwise(line), "{line}");
         }
     }
 }
