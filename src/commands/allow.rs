@@ -48,10 +48,10 @@ pub(super) fn ask(mima: &Mima, candidate: &Candidate, span: Span, is_answered: b
     if let Some(objection) = candidate.objection() {
         return Err(objection);
     }
-    mima.trust().check(candidate, span)?;
     if is_answered {
         mima.refuse_in_tree("allow a project file unseen")?;
     }
+    mima.trust().check(candidate, span)?;
     let path = term::path(&candidate.path);
     let until = match span {
         Span::Lasting => "",
