@@ -8,6 +8,7 @@
 //! its files are asked for like any other. (threat A17)
 
 use std::ffi::OsStr;
+use std::fs::Metadata;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 
@@ -69,6 +70,8 @@ fn read(path: &Path) -> Option<Vec<u8>> {
 
 /// Reads a file that only the user can have written, with no link in its path.
 fn read_all(path: &Path, max: u64) -> Option<Vec<u8>> {
+    // What else could stand there is not even opened.
+    path.symlink_metadata().ok().filter(Metadata::is_file)?;
     let opened = Opened::at(path).ok()??;
     if opened.real_path().ok()? != path || Forgery::of(&opened.meta).is_some() {
         return None;
