@@ -385,6 +385,9 @@ pub struct Allow {
     /// Do not ask: for where there is no terminal
     #[arg(long, short)]
     pub yes: bool,
+    /// Only in this shell, until it ends
+    #[arg(long)]
+    pub session: bool,
 }
 
 #[derive(Debug, Args)]

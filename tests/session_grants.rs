@@ -147,6 +147,7 @@ fn a_program_that_was_given_little_gives_itself_no_more() {
             ("mima run --grant g own -- true", 125),
             ("mima unlock g", 1),
             ("cd p; mima allow --yes", 1),
+            ("cd p; mima allow --session --yes", 1),
             ("mima group link g MORE K03", 1),
             ("mima group link --project g MORE K03", 1),
             ("echo x | mima set g MORE", 1),

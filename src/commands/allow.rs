@@ -4,7 +4,7 @@ use crate::cli::Allow;
 use crate::error::{Failure, Kind, Result};
 use crate::flow::{LOCAL_FILE, Mima, PROJECT_FILE};
 use crate::term;
-use crate::trust::{Candidate, Verdict};
+use crate::trust::{Basis, Candidate, Span, Verdict};
 
 mod summary;
 
@@ -18,49 +18,62 @@ pub(super) fn run(mima: &Mima, args: &Allow) -> Result<()> {
     for path in others.iter().filter(|path| path.symlink_metadata().is_ok()) {
         candidates.push(mima.candidate(path)?);
     }
+    let span = if args.session { Span::ThisShell } else { Span::Lasting };
     let trust = mima.trust();
-    let mut pending = Vec::new();
+    let (mut pending, mut settled) = (Vec::new(), None);
     for (at, candidate) in candidates.into_iter().enumerate() {
-        match trust.judge(&candidate) {
-            Ok(Verdict::Allowed) => {}
+        match trust.weigh(&candidate) {
+            // What ends with this shell may well become lasting.
+            Ok((Verdict::Allowed, Some(Basis::Shell))) if span == Span::Lasting => {
+                pending.push(candidate);
+            }
+            Ok((Verdict::Allowed, basis)) => settled = settled.or(basis),
             // Only who names a file that was denied wants to hear of it again.
-            Ok(Verdict::Denied) if at > 0 => {}
+            Ok((Verdict::Denied, _)) if at > 0 => {}
             // A record that cannot be read is made anew.
             _ => pending.push(candidate),
         }
     }
     if pending.is_empty() {
-        term::note("it is allowed already, as it is");
+        term::note(&match settled {
+            Some(Basis::Own) | None => "it is allowed already, as it is".to_owned(),
+            Some(basis) => format!("it is allowed already,{}", basis.words()),
+        });
     }
-    pending.iter().try_for_each(|candidate| ask(mima, candidate, args.yes))
+    pending.iter().try_for_each(|candidate| ask(mima, candidate, span, args.yes))
 }
 
 /// Shows what a file asks for, asks unless that has been answered, and approves it.
-pub(super) fn ask(mima: &Mima, candidate: &Candidate, is_answered: bool) -> Result<()> {
+pub(super) fn ask(mima: &Mima, candidate: &Candidate, span: Span, is_answered: bool) -> Result<()> {
     if let Some(objection) = candidate.objection() {
         return Err(objection);
     }
     // Not even if it is asked: on a terminal of its own a program answers itself.
     mima.refuse_in_tree("allow a project file")?;
+    mima.trust().check(candidate, span)?;
     let path = term::path(&candidate.path);
+    let until = match span {
+        Span::Lasting => "",
+        Span::ThisShell => " in this shell",
+    };
     let before = mima.trust().approved(candidate).unwrap_or_default();
     // A user file that cannot be read is no reason to show less.
     let user = mima.user_file().map(|file| file.groups.clone()).unwrap_or_default();
     term::say(&summary::render(candidate, &user, before.as_deref())?);
     if !is_answered {
         let answer =
-            mima.prompter().confirm(&format!("Allow {path}?")).map_err(|failure| match failure
-                .kind()
-            {
-                Kind::Locked => Failure::new(Kind::Locked, "there is no terminal to ask on")
-                    .hint("having read the file: mima allow --yes"),
-                _ => failure,
+            mima.prompter().confirm(&format!("Allow {path}{until}?")).map_err(|failure| {
+                match failure.kind() {
+                    Kind::Locked => Failure::new(Kind::Locked, "there is no terminal to ask on")
+                        .hint("having read the file: mima allow --yes"),
+                    _ => failure,
+                }
             })?;
         if !answer {
             return Err(Failure::new(Kind::Refused, format!("{path} was not allowed")));
         }
     }
-    mima.trust().allow(candidate)?;
-    term::note(&format!("{path} is allowed"));
+    mima.trust().approve(candidate, span)?;
+    term::note(&format!("{path} is allowed{until}"));
     Ok(())
 }

@@ -21,7 +21,7 @@ use crate::session::scope::{self, Kernel, System};
 use crate::session::wire::{self, Digest, Put, Refusal, Whose};
 use crate::session::{Client, Kept, Place};
 use crate::store::{Store, Unlocked};
-use crate::term;
+use crate::{term, trust};
 
 /// What values are wanted for.
 pub struct Purpose<'a> {
@@ -368,6 +368,15 @@ impl Session<'_> {
 /// This process, as the kernel sees it.
 fn me() -> Option<crate::sys::processes::Process> {
     System.process(rustix::process::getpid().as_raw_nonzero().get())
+}
+
+/// The shell that this was typed at, for approvals that end with it: the same that an unlock is
+/// kept for, and until it becomes another program. (threat A18)
+pub(super) fn this_shell() -> Option<trust::Shell> {
+    let scope = scope::shell_scope(&System, &me()?)?;
+    let shell = scope.root();
+    let mark = Sha256::digest(shell.text()).into();
+    Some(trust::Shell { pid: shell.pid, start: shell.start, mark })
 }
 
 fn stranger() -> Failure {

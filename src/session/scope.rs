@@ -69,6 +69,13 @@ impl Identity {
     pub fn is_same_process(&self, other: &Self) -> bool {
         (self.pid, self.start) == (other.pid, other.start)
     }
+
+    /// Returns a text that is the same for what is equal, and for nothing else.
+    pub fn text(&self) -> String {
+        let Self { pid, start, image } = self;
+        let image = image.as_ref().map(|Image { program, layout }| (program, layout));
+        format!("{pid} {start} {image:?}")
+    }
 }
 
 /// Who may use an unlock.
