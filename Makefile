@@ -1,6 +1,6 @@
 # Every task of the project; `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help demo test check install uninstall bench bench-readme bless
+.PHONY: help demo test check install uninstall bench bench-readme bless fuzz
 
 PREFIX ?= $(HOME)/.local
 # What decides on macOS how mima is signed; README.md, Install.
@@ -17,6 +17,9 @@ UNITS = "$${XDG_CONFIG_HOME:-$$HOME/.config}/systemd/user/mima.service"
 UNINSTALL_PROGRAM = ! grep -qsF '"$(PREFIX)/bin/mima"' $(UNITS) || \
   '$(PREFIX)/bin/mima' session install --remove; rm -f '$(PREFIX)/bin/mima'
 endif
+# `make fuzz`: which targets, and for how long each. It needs a nightly compiler and cargo-fuzz.
+TARGET ?= $(basename $(notdir $(wildcard tests/fuzz/targets/*.rs)))
+SECONDS ?= 60
 # How many crates mima may pull in, on all systems together: 164, 9 for the keychain of macOS,
 # and 72 that speak D-Bus on Linux. `--no-default-features` leaves those out.
 DEPS_CAP := 247
@@ -64,6 +67,13 @@ bench: ## Measure, as ratios against bare programs in the same run
 bench-readme: ## The same, and write the tables into README.md
 	@sh tests/tools/install.sh direnv
 	cargo bench --locked --bench bench -- --readme
+
+fuzz: ## Look for input that breaks a parser: TARGET=proc_stat SECONDS=600
+	@for target in $(TARGET); do \
+	  mkdir -p "target/fuzz/$$target" && \
+	  cargo +nightly fuzz run --fuzz-dir tests/fuzz --target-dir target/fuzz-build "$$target" \
+	    "target/fuzz/$$target" "tests/fuzz/corpus/$$target" -- -max_total_time=$(SECONDS) || exit; \
+	done
 
 bless: ## Write what mima prints now into the scenarios; read the diff
 	MIMA_BLESS=1 cargo test --locked scenario

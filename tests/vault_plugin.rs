@@ -2,30 +2,18 @@
 
 use std::fmt::Write;
 use std::os::unix::fs::symlink;
-use std::path::{Path, PathBuf};
 
 use crate::common::pty::Pty;
 use crate::common::require;
-use crate::common::world::{World, copy_executable, mima};
+use crate::common::world::{World, copy_executable, example};
 
 /// A world with the plugin on its `PATH`, and a log of what the plugin was used for.
 fn world() -> World {
     let mut world = World::new();
-    symlink(plugin(), world.bin().join("age-plugin-mimatest")).unwrap();
+    symlink(example("age-plugin-mimatest", "plugin"), world.bin().join("age-plugin-mimatest"))
+        .unwrap();
     world.set_env("MIMATEST_LOG", world.root().join("log"));
     world
-}
-
-/// The plugin. `cargo test` builds it; `cargo test --test all` does not.
-fn plugin() -> PathBuf {
-    let plugin = mima().parent().unwrap().join("examples/age-plugin-mimatest");
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/plugin/main.rs");
-    let modified = |path: &Path| path.metadata().and_then(|meta| meta.modified()).ok();
-    assert!(
-        modified(&plugin) >= modified(&source),
-        "the plugin is not built: cargo build --example age-plugin-mimatest"
-    );
-    plugin
 }
 
 fn log(world: &World) -> Vec<String> {
@@ -129,7 +117,7 @@ fn only_the_plugin_that_was_chosen_is_started() {
     let world = world();
     let own = world.bin().join("age-plugin-mimatest");
     std::fs::remove_file(&own).unwrap();
-    copy_executable(&plugin(), &own);
+    copy_executable(&example("age-plugin-mimatest", "plugin"), &own);
     init(&world);
     world.mima(&["secret", "add", "x"]).stdin("v").run().ok();
     // Another one in front on PATH is not looked at.
@@ -180,7 +168,8 @@ fn an_identity_file_is_taken_and_must_be_of_that_plugin() {
     std::fs::remove_dir_all(world.data().join("vault")).unwrap();
     let file = world.write("identity.txt", format!("# of the test key\n{own}"));
     let path = file.to_str().unwrap();
-    symlink(plugin(), world.bin().join("age-plugin-other")).unwrap();
+    symlink(example("age-plugin-mimatest", "plugin"), world.bin().join("age-plugin-other"))
+        .unwrap();
     let other = world.mima(&["vault", "init", "--plugin", "other", "--identity", path]).run();
     other.fails(1).stderr_has("holds no identity of age-plugin-other");
     world.mima(&["vault", "init", "--plugin", "mimatest", "--identity", path]).run().ok();

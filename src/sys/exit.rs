@@ -18,7 +18,7 @@ impl Exit {
     /// `ESRCH` if there is no such process; macOS says so too of one that has ended and that
     /// its parent has not yet asked for.
     pub fn of(pid: i32) -> io::Result<Self> {
-        let pid = Pid::from_raw(pid).filter(|pid| pid.as_raw_nonzero().get() > 0);
+        let pid = Some(pid).filter(|pid| *pid > 0).and_then(Pid::from_raw);
         watch(pid.ok_or_else(|| io::Error::from_raw_os_error(libc::ESRCH))?).map(Self)
     }
 

@@ -8,6 +8,9 @@ use std::ptr::NonNull;
 use rustix::mm::{MapFlags, ProtFlags, mlock, mmap_anonymous, munmap};
 use zeroize::Zeroize;
 
+#[cfg(test)]
+mod tests;
+
 /// What keeps [`Locked`] memory from the disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Protection {
@@ -58,11 +61,16 @@ impl Locked {
         // SAFETY: as above, and writable; the borrow of `self` keeps others away.
         unsafe { std::slice::from_raw_parts_mut(self.start.as_ptr().cast(), self.len) }
     }
+
+    /// Writes zeros, which the compiler does not leave out. What is behind `len` always was zero.
+    fn wipe(&mut self) {
+        self.bytes_mut().zeroize();
+    }
 }
 
 impl Drop for Locked {
     fn drop(&mut self) {
-        self.bytes_mut().zeroize();
+        self.wipe();
         // SAFETY: the mapping is ours, and nothing refers to it any more.
         unsafe { unmap(self.start, self.size) };
     }
@@ -129,7 +137,7 @@ mod system {
     /// Tells whether the kernel offers to hibernate; if it says nothing, it may.
     fn may_hibernate() -> bool {
         match kernel_file::read("/sys/power/state") {
-            Ok(states) => states.split(u8::is_ascii_whitespace).any(|state| state == b"disk"),
+            Ok(states) => has_disk(&states),
             // A kernel that knows no power states, as long as /sys is there at all.
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 !Path::new("/sys/kernel").exists()
@@ -138,16 +146,20 @@ mod system {
         }
     }
 
+    pub(super) fn has_disk(states: &[u8]) -> bool {
+        states.split(u8::is_ascii_whitespace).any(|state| state == b"disk")
+    }
+
     /// Locked memory. A fork must not take it along: it does not get the mapping at all, and
     /// would find zeros in it where something undid that.
-    fn map_kept(size: usize) -> io::Result<NonNull<c_void>> {
+    pub(super) fn map_kept(size: usize) -> io::Result<NonNull<c_void>> {
         let start = map_locked(size)?;
         let advice = [Advice::LinuxDontDump, Advice::LinuxDontFork, Advice::LinuxWipeOnFork];
         kept(start, size, advise(start, size, &advice))
     }
 
     /// `memfd_secret(2)`. Its pages are locked and not dumped as they are.
-    fn map_secret(size: usize) -> io::Result<NonNull<c_void>> {
+    pub(super) fn map_secret(size: usize) -> io::Result<NonNull<c_void>> {
         // SAFETY: it takes a number and touches no memory.
         let fd = unsafe { libc::syscall(libc::SYS_memfd_secret, libc::O_CLOEXEC) };
         let fd = i32::try_from(fd).ok().filter(|fd| *fd >= 0);

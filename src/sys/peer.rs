@@ -104,7 +104,7 @@ mod system {
     }
 }
 
-/// Sources: Apple, `sys/un.h`, `bsm/audit.h`, `SecCode.h`.
+/// Sources: Apple, `bsm/audit.h`, `SecCode.h`, and `kern/uipc_usrreq.c` of XNU.
 #[cfg(target_os = "macos")]
 mod system {
     use core_foundation::base::{OSStatus, TCFType};
@@ -171,6 +171,9 @@ mod system {
 
     /// Checks that the other end is this same program: that its code satisfies what this code
     /// requires of itself, which is its identifier and team, or else its very hash.
+    ///
+    /// The kernel names the process that used the other end last. Until the one that listens has
+    /// sent something, that may be whoever opened the listener: launchd, or nobody any more.
     ///
     /// # Errors
     /// The kernel's or Security's, or one that says that it is another program.

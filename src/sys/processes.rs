@@ -22,6 +22,10 @@ pub struct Process {
     pub image: [u64; 3],
 }
 
+#[cfg(test)]
+#[cfg(not(target_os = "macos"))]
+mod tests;
+
 #[cfg(not(target_os = "macos"))]
 pub use linux::{effective_user, executable, look_up, parse_stat};
 #[cfg(target_os = "macos")]
@@ -38,7 +42,8 @@ mod linux {
     /// `PF_FORKNOEXEC` of `linux/sched.h`: set by fork, cleared by exec.
     const FORKED: u32 = 0x40;
 
-    /// Looks at process `pid`; `None` if there is none, or none to be seen.
+    /// Looks at process `pid`; `None` if there is none, or none to be seen. One that has ended
+    /// is there until its parent has asked for it, with an `image` of zeros.
     pub fn look_up(pid: i32) -> Option<Process> {
         parse_stat(&read(pid, "stat")?)
     }
@@ -148,8 +153,7 @@ mod macos {
         id: u64,
         parent: u64,
         version: i32,
-        original_parent_version: i32,
-        reserved: [u64; 2],
+        reserved: [u32; 5],
     }
 
     impl Info for UniqueInfo {
@@ -169,13 +173,14 @@ mod macos {
         (got == size).then_some(info)
     }
 
-    /// Looks at process `pid`; `None` if there is none, or none to be seen.
+    /// Looks at process `pid`; `None` if there is none, none to be seen, or one that has ended.
     pub fn look_up(pid: i32) -> Option<Process> {
         let unique: UniqueInfo = info(pid)?;
         let short: ShortInfo = info(pid)?;
+        // Refused for a process of another user.
         let terminal = info(pid).map_or(NO_TERMINAL, |all: libc::proc_bsdinfo| all.e_tdev);
         let session = session_of(pid);
-        // Four questions, and in between the id may have gone to another process.
+        // In between, the id may have gone to another process, or that to another program.
         let after: UniqueInfo = info(pid)?;
         if (after.id, after.version) != (unique.id, unique.version) {
             return None;

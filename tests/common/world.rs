@@ -254,6 +254,19 @@ pub(crate) fn mima() -> &'static Path {
     assert_cmd::cargo::cargo_bin!("mima")
 }
 
+/// An example that the tests need, by its name and its directory here. `cargo test` builds it;
+/// `cargo test --test all` does not.
+pub(crate) fn example(name: &str, dir: &str) -> PathBuf {
+    let example = mima().parent().unwrap().join("examples").join(name);
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(dir).join("main.rs");
+    let modified = |path: &Path| path.metadata().and_then(|meta| meta.modified()).ok();
+    assert!(
+        modified(&example) >= modified(&source),
+        "{name} is not built: cargo build --example {name}"
+    );
+    example
+}
+
 /// Writes a file that can be run.
 pub(crate) fn write_executable(path: &Path, content: &str) {
     let _writing = SPAWNING.write().unwrap_or_else(PoisonError::into_inner);
