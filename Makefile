@@ -9,6 +9,7 @@ ifeq ($(shell uname),Darwin)
 MACOSX_DEPLOYMENT_TARGET ?= 12.0
 export MACOSX_DEPLOYMENT_TARGET
 INSTALL_PROGRAM = sh dist/macos/install.sh target/release/mima
+SHOW_DOCTOR = sh dist/macos/doctor.sh
 UNINSTALL_PROGRAM = sh dist/macos/uninstall.sh
 else
 INSTALL_PROGRAM = install -d '$(PREFIX)/bin' && install -m 755 target/release/mima '$(PREFIX)/bin/mima'
@@ -16,13 +17,14 @@ INSTALL_PROGRAM = install -d '$(PREFIX)/bin' && install -m 755 target/release/mi
 UNITS = "$${XDG_CONFIG_HOME:-$$HOME/.config}/systemd/user/mima.service"
 UNINSTALL_PROGRAM = ! grep -qsF '"$(PREFIX)/bin/mima"' $(UNITS) || \
   '$(PREFIX)/bin/mima' session install --remove; rm -f '$(PREFIX)/bin/mima'
+SHOW_DOCTOR =
 endif
 # `make fuzz`: which targets, and for how long each. It needs a nightly compiler and cargo-fuzz.
 TARGET ?= $(basename $(notdir $(wildcard tests/fuzz/targets/*.rs)))
 SECONDS ?= 60
-# How many crates mima may pull in, on all systems together: 164, 9 for the keychain of macOS,
+# How many crates mima may pull in, on all systems together: 165, 9 for the keychain of macOS,
 # and 72 that speak D-Bus on Linux. `--no-default-features` leaves those out.
-DEPS_CAP := 247
+DEPS_CAP := 248
 # Crates that compile C, or that mima must never need.
 DEPS_BANNED := cc cmake openssl-sys tokio async-std reqwest hyper
 
@@ -53,6 +55,7 @@ install: ## Install mima, its manual page and completions under PREFIX (~/.local
 	target/release/mima completions bash > '$(PREFIX)/share/bash-completion/completions/mima'
 	target/release/mima completions zsh > '$(PREFIX)/share/zsh/site-functions/_mima'
 	target/release/mima completions fish > '$(PREFIX)/share/fish/vendor_completions.d/mima.fish'
+	$(SHOW_DOCTOR)
 
 uninstall: ## Take away what `make install` put there
 	$(UNINSTALL_PROGRAM)

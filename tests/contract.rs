@@ -52,6 +52,22 @@ fn the_keychain_keeps_the_contract_in_every_tier() {
     }
 }
 
+#[cfg(target_os = "macos")]
+#[test]
+fn the_real_keychain_keeps_the_contract() {
+    let Some(mac) = crate::common::real_keychain::RealMac::new() else { return };
+    keep(&|| {
+        mac.erase();
+        Box::new(|| Box::new(mac.open()))
+    });
+}
+
+#[cfg(not(target_os = "macos"))]
+#[test]
+fn the_real_keychain_keeps_the_contract() {
+    eprintln!("SKIPPED the_real_keychain_keeps_the_contract: the keychain is of macOS only");
+}
+
 #[test]
 fn the_environment_keeps_the_reading_side() {
     can_be_read(&|held| {

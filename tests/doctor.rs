@@ -9,7 +9,7 @@ use mima::paths::Paths;
 use mima::prompt::Prompter;
 use mima::secret::Secret;
 use mima::store::keychain::Keychain;
-use mima::store::keychain::api::Status;
+use mima::store::keychain::api::{Api, Item, Key, Place, Status};
 use mima::store::{Existing, Store};
 
 use crate::common::command::{Cmd, Output};
@@ -18,7 +18,7 @@ use crate::common::hooked::{Hooked, Start, each};
 use crate::common::leaks::files_below;
 use crate::common::strace::trace;
 use crate::common::user::{USER, mode};
-use crate::common::world::{World, copy_executable, mima};
+use crate::common::world::{World, copy_executable, example, mima};
 use crate::common::{PATH, is_root, require};
 
 /// A world whose vault is as mima makes one, with a secret, a link to it, an approval, and the
@@ -510,4 +510,130 @@ fn the_keychain_in_every_tier() {
     mac.lock_screen(true);
     assert!(keychain::check(&store, &index(&world)).iter().any(|f| f.severity == Severity::Error));
     assert_eq!(mac.asked(), 0);
+}
+
+#[test]
+fn a_keychain_and_a_list_that_disagree() {
+    let (world, mac) = (World::new(), Mac::default());
+    let store = keychain(&world, mac.ad_hoc());
+    let index = Paths::in_dir(world.data()).keychain_index();
+    for key in ["gone", "here"] {
+        let name = SecretName::parse(key).unwrap();
+        store.put(&name, &Secret::new(b"value".to_vec()), Existing::Keep).unwrap();
+    }
+    let found = keychain::check(&store, &index);
+    assert!(found.iter().all(|finding| !finding.is_problem()), "{found:#?}");
+    mac.lose("gone");
+    let service = format!("mima {}", world.data().display());
+    for account in ["new", "here#3"] {
+        let key = Key { place: Place::Login, service: &service, account };
+        mac.ad_hoc().add(&Item { key, label: "", comment: "", value: b"value" }).unwrap();
+    }
+    let before = std::fs::read(&index).unwrap();
+    let found = keychain::check(&store, &index);
+    for (severity, what) in [
+        (Severity::Warning, "the keychain no longer has them: gone; store them again"),
+        (Severity::Warning, "mima does not list them: new"),
+        (Severity::Note, "left over in the keychain by a mima that was killed"),
+    ] {
+        let finding = found.iter().find(|finding| finding.what.contains(what)).unwrap();
+        assert_eq!(finding.severity, severity, "{finding:?}");
+        assert_eq!(finding.fix.as_deref(), Some("mima prune"), "{finding:?}");
+    }
+    assert_eq!(std::fs::read(&index).unwrap(), before, "doctor changes nothing");
+    // What `mima prune` does.
+    store.reconcile().unwrap();
+    let found = keychain::check(&store, &index);
+    assert!(found.iter().all(|finding| finding.fix.as_deref() != Some("mima prune")), "{found:#?}");
+    // A keychain that does not answer is a finding, and not an empty keychain.
+    mac.fail(Call::List, Status::NO_ANSWER);
+    let found = keychain::check(&store, &index);
+    let finding = found.iter().find(|finding| finding.is_problem()).unwrap();
+    assert!(finding.what.contains("does not answer"), "{found:#?}");
+    assert_eq!((mac.asked(), mac.contexts()), (0, 0));
+}
+
+/// A healthy home whose vault a plugin opens. The plugin is a copy, to be done things to.
+fn world_with_plugin() -> World {
+    let world = World::new();
+    copy_executable(
+        &example("age-plugin-mimatest", "plugin"),
+        &world.bin().join("age-plugin-mimatest"),
+    );
+    world.mima(&["vault", "init", "--plugin", "mimatest"]).run().ok();
+    world
+}
+
+#[test]
+fn the_plugin_that_opens_the_vault() {
+    let world = world_with_plugin();
+    let log = world.root().join("log");
+    let doctor = || {
+        let all = findings(&world.mima(&["doctor", "--json"]).env("MIMATEST_LOG", &log));
+        assert!(!log.exists(), "the plugin was started");
+        all
+    };
+    let plugin = world.bin().join("age-plugin-mimatest");
+    let moved = world.bin().join("elsewhere/age-plugin-mimatest");
+    std::fs::create_dir(moved.parent().unwrap()).unwrap();
+    let opens = "age-plugin-mimatest opens it";
+    assert_eq!(find(&doctor(), opens).unwrap()[0], "ok");
+    let mended = |what: &str, fix_is: &str, provoke: &dyn Fn(), search: Option<&Path>| {
+        provoke();
+        let all = doctor();
+        assert_eq!(find(&all, opens), None, "{what}: {all:#?}");
+        let found = all.iter().find(|finding| finding[1] == "vault" && finding[0] == "error");
+        let found = found.unwrap_or_else(|| panic!("{what}: {all:#?}"));
+        assert!(found[2].contains(what), "{found:?}");
+        assert!(found[3].starts_with(fix_is), "{found:?}");
+        let mut command = world.command("sh").args(["-c", &found[3]]);
+        if let Some(dir) = search {
+            command =
+                command.env("PATH", format!("{}:{}:{PATH}", dir.display(), world.bin().display()));
+        }
+        command.run().ok();
+        assert_eq!(
+            find(&doctor(), opens).map(|found| found[0].clone()),
+            Some("ok".to_owned()),
+            "{what}"
+        );
+    };
+    let accept = "mima vault recipients --accept";
+    let away = "the vault's plugin is no longer";
+    // Others could exchange it.
+    mended("others can write to", "chmod go-w ", &|| mode(&plugin, 0o777), None);
+    mended("others can write to", "chmod go-w ", &|| mode(&world.bin(), 0o777), None);
+    // It was moved, as by an upgrade, and is found on PATH again.
+    mended(away, accept, &|| std::fs::rename(&plugin, &moved).unwrap(), moved.parent());
+    // It may no longer be run, and another one is found.
+    mended(
+        away,
+        accept,
+        &|| {
+            mode(&moved, 0o644);
+            copy_executable(&example("age-plugin-mimatest", "plugin"), &plugin);
+        },
+        None,
+    );
+    // Another program is at its place: a link to one.
+    mended(
+        away,
+        accept,
+        &|| {
+            mode(&moved, 0o755);
+            std::fs::remove_file(&plugin).unwrap();
+            std::os::unix::fs::symlink(&moved, &plugin).unwrap();
+        },
+        None,
+    );
+    // It is missing, and nothing takes its place.
+    std::fs::remove_file(&moved).unwrap();
+    std::fs::remove_file(&plugin).unwrap();
+    assert!(find(&doctor(), away).is_some());
+    world.mima(&["doctor"]).run().fails(1).stdout_has(&format!("hint: {accept}"));
+    let accepted = world.mima(&["vault", "recipients", "--accept"]).run();
+    accepted.fails(1).stderr_has("there is no `age-plugin-mimatest` on PATH");
+    // The pin is gone.
+    std::fs::remove_file(world.data().join("vault.pins")).unwrap();
+    assert!(find(&doctor(), "not confirmed the vault's plugin").is_some());
 }

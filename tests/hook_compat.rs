@@ -13,6 +13,8 @@ fn world() -> World {
     let text = "auto_export: true\ngroups: {dev: {TOKEN: K00}}\nenv: {A: public}\n";
     world.write("p/.mima.yaml", text);
     world.write("p/sub/file", "");
+    // These tests count the questions that the hook asks by itself.
+    world.write(".mima.yaml", "session: {scope: off}\n");
     world.mima(&["allow", "--yes"]).cwd(world.home().join("p")).run().ok();
     world
 }

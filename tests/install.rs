@@ -30,14 +30,16 @@ fn tier_c_needs_nothing_and_says_what_it_is_worth() {
     let Some(_) = require("make") else { return };
     let mac = Mac::new();
     let output = mac.make("install", &[]);
-    output.ok().quiet().stdout_is(format!(
+    output.ok().quiet();
+    let want = format!(
         "mima: signing: ad hoc\n\
          mima: installed {}/bin/mima, version {}\n\
          mima: tier C, ad hoc: secrets lie in the login keychain, for this very build: after the next, macOS asks for the keychain's password once per secret. It is mima that asks for Touch ID, and code that runs as you can go around that.\n\
          mima: Tier B needs a certificate from Apple (Xcode, Settings, Accounts, Manage Certificates, +, Apple Development; a free account will do); Touch ID without, the vault with age-plugin-se: README.md, Install.\n",
         mac.prefix.display(),
         env!("CARGO_PKG_VERSION"),
-    ));
+    );
+    assert_eq!(Mac::said(&output).0, want);
     assert_eq!(
         mac.calls(true),
         [
@@ -57,11 +59,8 @@ fn tier_b_is_a_certificate_without_a_profile() {
     let Some(_) = require("make") else { return };
     let mac = Mac::adas();
     let output = mac.make("install", &[("SIGNING_IDENTITY", "Apple Development: Ada")]);
-    let out = output
-        .ok()
-        .quiet()
-        .stdout_has("mima: signing: Apple Development: Ada (ADAADAADA1)\n")
-        .out();
+    output.ok().quiet().stdout_has("mima: signing: Apple Development: Ada (ADAADAADA1)\n");
+    let out = Mac::said(&output).0;
     let last: Vec<_> = out.lines().rev().take(2).collect();
     assert!(
         last[1].starts_with("mima: tier B, stable: secrets lie in the login keychain"),
@@ -94,7 +93,8 @@ fn tier_a_is_a_certificate_and_a_profile_that_has_it() {
     let named =
         [("SIGNING_IDENTITY", ADA_NAME), ("PROVISIONING_PROFILE", profile.to_str().unwrap())];
     let output = mac.make("install", &named);
-    let out = output.ok().quiet().out();
+    output.ok().quiet();
+    let out = Mac::said(&output).0;
     let last: Vec<_> = out.lines().rev().take(2).collect();
     assert!(
         last[1].starts_with("mima: tier A, protected: macOS itself asks for Touch ID"),
@@ -228,20 +228,54 @@ fn an_upgrade_replaces_the_app_by_renaming_and_restarts_the_agent() {
     let user = rustix::process::getuid().as_raw();
     let calls = mac.calls(true);
     assert_eq!(
-        calls[calls.len() - 4..],
+        calls[calls.len() - 5..],
         [
             "mv PREFIX/lib/Mima.app STAGE/previous".to_owned(),
             "mv STAGE/Mima.app PREFIX/lib/Mima.app".to_owned(),
+            format!("launchctl print gui/{user}/io.github.klobucar.mima.agent"),
             format!("launchctl bootout gui/{user}/io.github.klobucar.mima.agent"),
             format!("launchctl bootstrap gui/{user} HOME/{AGENT}"),
         ]
     );
-    // That it was not loaded is no failure; that it cannot be loaded is said.
+    // One that is not loaded is not started.
+    mac.failing(&["launchctl print*"]);
+    mac.make("install", &[]).ok().quiet();
+    let calls = mac.calls(false);
+    assert!(!calls.iter().any(|call| call.contains("bootout") || call.contains("bootstrap")));
+    // That it has just ended is no failure; that it cannot be loaded is said.
     mac.failing(&["launchctl bootout*"]);
     mac.make("install", &[]).ok().quiet();
+    assert!(mac.calls(false).last().unwrap().starts_with("launchctl bootstrap"));
     mac.failing(&["launchctl bootstrap*"]);
     mac.make("install", &[]).ok().stderr_has("mima: launchctl bootstrap gui/");
     assert_eq!(mac.calls(false).iter().filter(|call| call.contains("bootstrap")).count(), 5);
+}
+
+#[test]
+fn the_doctor_is_shown_in_the_end_and_undoes_nothing() {
+    const ALL_THE_SAME: &str = "mima is installed all the same";
+    let Some(_) = require("make") else { return };
+    let mac = Mac::new();
+    let healthy = mac.make("install", &[]);
+    healthy.ok().quiet();
+    let said = Mac::said(&healthy).1;
+    assert!(said.contains("ok       install    mima "), "{said}");
+    // The completions are of this version by then.
+    assert!(!said.contains("of another version") && !said.contains(ALL_THE_SAME), "{said}");
+    let file = mac.world.write(".mima.yaml", "groups: {}\n");
+    std::fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o666)).unwrap();
+    let ill = mac.make("install", &[]);
+    ill.ok().quiet();
+    let said = Mac::said(&ill).1;
+    assert!(said.contains("others can write to it") && said.contains("hint: chmod"), "{said}");
+    assert!(said.ends_with(&format!(
+        "mima: problems: 1\nmima: {ALL_THE_SAME}; the hints above mend what mima doctor found\n"
+    )));
+    // It cannot even run.
+    mac.has("sick", "");
+    let said = mac.make("install", &[]).ok().err();
+    assert!(said.contains("mima doctor ended with exit status 3") && said.contains(ALL_THE_SAME));
+    assert!(mac.installed().contains(&"bin/mima".to_owned()));
 }
 
 #[test]
@@ -276,7 +310,10 @@ fn uninstall_takes_away_what_install_put_there_and_nothing_else() {
     for program in [mac.app("Contents/MacOS/mima"), mac.prefix.join("bin/mima")] {
         mac.make("install", &[]).ok();
         mac.world.write(AGENT, format!("<string>{}</string>", program.display()));
+        // That it was not loaded is no failure.
+        mac.failing(&["launchctl bootout*"]);
         mac.make("uninstall", &[]).ok().quiet();
+        mac.failing(&[]);
         assert_eq!(mac.calls(true), [stop.as_str()]);
         assert!(!mac.world.home().join(AGENT).exists());
     }
@@ -327,7 +364,7 @@ fn on_linux_uninstall_takes_the_units_along_that_start_this_mima() {
 
 #[test]
 fn the_scripts_are_clean() {
-    let scripts = ["common.sh", "install.sh", "signing.sh", "uninstall.sh"];
+    let scripts = ["common.sh", "doctor.sh", "install.sh", "signing.sh", "uninstall.sh"];
     let root = env!("CARGO_MANIFEST_DIR");
     let world = World::new();
     let lint = |program: &str, args: &[&str], files: &[&str]| {
@@ -335,8 +372,12 @@ fn the_scripts_are_clean() {
         let files = files.iter().map(|file| format!("dist/macos/{file}"));
         world.command(program).args(args).args(files).cwd(root).run().ok().stdout_is("").quiet();
     };
-    // It follows what these two read, and looks into that as well.
-    lint("shellcheck", &["--norc", "-x", "-a", "--enable=all"], &["install.sh", "uninstall.sh"]);
+    // It follows what these read, and looks into that as well.
+    lint(
+        "shellcheck",
+        &["--norc", "-x", "-a", "--enable=all"],
+        &["doctor.sh", "install.sh", "uninstall.sh"],
+    );
     lint("shfmt", &["-d", "-i", "2", "-ln", "posix"], &scripts);
     for script in scripts {
         lint("sh", &["-n"], &[script]);

@@ -9,7 +9,7 @@ use mima::paths::Paths;
 use mima::prompt::{Asking, Prompter, Reason};
 use mima::secret::Secret;
 use mima::store::keychain::api::{Api, Denial, Item, Key, Place, Status};
-use mima::store::keychain::{Keychain, Tier};
+use mima::store::keychain::{Keychain, Reconciled, Tier};
 use mima::store::{Existing, Store};
 
 use crate::common::fake_keychain::{Build, Call, Mac};
@@ -465,7 +465,7 @@ fn an_ad_hoc_secret_is_bound_to_its_build() {
     let unlocked = new.unlock(&Reason::new("mima run dev: Y for x")).unwrap();
     desk.mac.answer(Denial::USER_CANCEL);
     let refused = unlocked.get(&name("y")).map(drop);
-    assert_fails(refused, Kind::Refused, &["another build", "mima secret add y"]);
+    assert_fails(refused, Kind::Refused, &["another build", "mima secret add --force y"]);
     drop(unlocked);
     // A build that a certificate signed is its own successor.
     put(&desk.open(desk.mac.signed()), "z", "1").unwrap();
@@ -558,7 +558,11 @@ fn a_secret_that_is_gone_is_said_to_be() {
         }
         put(&store, "here", "1").unwrap();
         let gone = get(&store, "x");
-        assert_fails(gone, Kind::NotFound, &["no longer in the keychain", "mima secret add x"]);
+        assert_fails(
+            gone,
+            Kind::NotFound,
+            &["no longer in the keychain", "mima secret add --force x"],
+        );
         assert_eq!(tier == Tier::Protected, {
             said(&get(&store, "x").unwrap_err()).contains("another Mac")
         });
@@ -594,6 +598,60 @@ fn a_secret_that_the_index_does_not_know_is_not_overwritten() {
         let tiers: Vec<_> = store.items().unwrap().into_iter().map(|(_, tier)| tier).collect();
         assert_eq!(tiers[0], tier);
     }
+}
+
+#[test]
+fn a_disagreement_is_told_before_it_is_mended() {
+    for (build, _, place) in TIERS {
+        let desk = Desk::new();
+        let build = build(&desk.mac);
+        let store = desk.open(build.clone());
+        assert_eq!(store.disagreement().unwrap(), Reconciled::default(), "there is no index");
+        assert!(!desk.index().exists());
+        for key in ["gone", "here"] {
+            put(&store, key, "1").unwrap();
+        }
+        assert_eq!(store.disagreement().unwrap(), Reconciled::default());
+        desk.mac.lose("gone");
+        desk.add_raw(&build, place, "new", "mima 1 new\nvalue");
+        desk.add_raw(&build, place, "here#7", "mima 1 here\nleft over");
+        let (index, before) = (std::fs::read(desk.index()).unwrap(), desk.mac.accounts(place));
+        let told = store.disagreement().unwrap();
+        assert_eq!(
+            (&told.gone, &told.found, told.swept),
+            (&vec![name("gone")], &vec![name("new")], 1)
+        );
+        assert_eq!(
+            (std::fs::read(desk.index()).unwrap(), desk.mac.accounts(place)),
+            (index, before)
+        );
+        let done = store.reconcile().unwrap();
+        assert_eq!(done, told);
+        assert_eq!(
+            done.lines(),
+            [
+                "forgot what the keychain no longer has: gone",
+                "took in what the keychain has: new",
+                "deleted items that were left over in the keychain: 1",
+            ]
+        );
+        assert_eq!(store.disagreement().unwrap(), Reconciled::default());
+        assert_eq!(store.reconcile().unwrap().lines(), [""; 0]);
+        assert_eq!(
+            (names(&store), get(&store, "new").unwrap()),
+            (vec!["here".to_owned(), "new".to_owned()], "value".to_owned())
+        );
+        assert_eq!(desk.mac.asked(), 1, "only reading asked");
+    }
+    // What a lesser build cannot see is not said to be gone.
+    let desk = Desk::new();
+    put(&desk.open(desk.mac.entitled()), "x", "1").unwrap();
+    let told = desk.open(desk.mac.ad_hoc()).disagreement().unwrap();
+    assert_eq!((told.gone, told.unseen), (vec![], vec![name("x")]));
+    // Nor if the profile has expired since the tier was found.
+    desk.mac.fail(Call::Add, Status::MISSING_ENTITLEMENT);
+    let told = desk.open(desk.mac.entitled()).disagreement().unwrap();
+    assert_eq!((told.gone, told.unseen), (vec![], vec![name("x")]));
 }
 
 #[test]
@@ -657,4 +715,54 @@ fn no_value_is_in_any_file() {
     put(&store, "x", desk.world.canary()).unwrap();
     desk.world.assert_no_leak();
     desk.world.assert_no_temporary();
+}
+
+// The real one.
+
+#[cfg(not(target_os = "macos"))]
+#[test]
+fn the_real_keychain_there_and_back() {
+    eprintln!("SKIPPED the_real_keychain_there_and_back: the keychain is of macOS only");
+}
+
+/// What the fake promises of the calls, as far as nobody has to be there.
+#[cfg(target_os = "macos")]
+#[test]
+fn the_real_keychain_there_and_back() {
+    use crate::common::real_keychain::RealMac;
+    let Some(mac) = RealMac::new() else { return };
+    let api = RealMac::api();
+    let service = format!("mima {} raw", mac.world.data().display());
+    let key = Key { place: Place::Login, service: &service, account: "a" };
+    let item = Item { key, label: "mima: a test", comment: "c", value: b"v\0\xff" };
+    assert_eq!(api.list(key.place, &service), Err(Status::ITEM_NOT_FOUND));
+    assert_eq!(api.read(&key, None).err(), Some(Status::ITEM_NOT_FOUND));
+    api.add(&item).unwrap();
+    assert_eq!(api.add(&item), Err(Status::DUPLICATE_ITEM));
+    assert_eq!(api.read(&key, None).unwrap().expose(), item.value);
+    let listed = api.list(key.place, &service).unwrap();
+    assert_eq!(
+        (listed.len(), listed[0].account.as_str(), listed[0].comment.as_str()),
+        (1, "a", "c")
+    );
+    api.delete(&key).unwrap();
+    assert_eq!(api.delete(&key), Err(Status::ITEM_NOT_FOUND));
+    // The tests are signed ad hoc at best, so the other keychain looks empty and takes nothing.
+    let key = Key { place: Place::DataProtection, ..key };
+    assert_eq!(api.add(&Item { key, ..item }), Err(Status::MISSING_ENTITLEMENT));
+    assert_eq!(api.read(&key, None).err(), Some(Status::ITEM_NOT_FOUND));
+
+    let store = mac.open();
+    assert_eq!(store.tier().unwrap(), Tier::AdHoc);
+    put(&store, "x", "1").unwrap();
+    put(&store, "x", "2").unwrap();
+    assert_eq!(
+        (names(&store), get(&mac.open(), "x").unwrap()),
+        (vec!["x".to_owned()], "2".to_owned())
+    );
+    assert_eq!(store.disagreement().unwrap(), Reconciled::default());
+    std::fs::remove_file(mac.world.data().join("keychain.index")).unwrap();
+    assert_eq!(names(&store), ["x"], "without an index the keychain tells");
+    store.remove(&name("x")).unwrap();
+    assert_fails(get(&store, "x"), Kind::NotFound, &["no secret `x`"]);
 }

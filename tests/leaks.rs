@@ -1,10 +1,10 @@
 //! Nothing but what was asked for holds a value: rows I4, I6 and I8 of the threat table.
 
-use std::os::unix::fs::FileExt;
 use std::time::{Duration, Instant};
 
 use crate::common::command::Cmd;
 use crate::common::leaks::contains;
+use crate::common::memory::memory_of;
 use crate::common::strace::{Line, trace};
 use crate::common::world::{PASSPHRASE, World};
 use crate::common::{is_root, require};
@@ -47,6 +47,17 @@ fn world() -> World {
     world
 }
 
+/// The session agent's socket. Without a terminal nothing is left with it but a mark.
+fn is_agent(line: &Line) -> bool {
+    let text = &line.text;
+    match line.call.as_str() {
+        "socket" => text.contains("AF_UNIX"),
+        "connect" | "bind" => text.contains("/run/mima/agent."),
+        "sendto" => text.contains("\"mima\\1"),
+        _ => false,
+    }
+}
+
 #[test]
 fn t_i6_over_all_verbs_no_argument_file_or_socket_gets_a_value() {
     for (args, stdin, exit) in verbs(world().canary()) {
@@ -69,9 +80,12 @@ fn t_i6_over_all_verbs_no_argument_file_or_socket_gets_a_value() {
         let sockets = ["socket", "connect", "bind", "sendto", "sendmsg", "socketpair"];
         let sockets: Vec<_> = lines
             .iter()
+            // The first half of a call that was interrupted tells what it was asked.
+            .filter(|line| !line.text.starts_with("<..."))
             .filter(|line| line.pid == mima && sockets.contains(&line.call.as_str()))
             // Rust's standard library starts some children over a pair of its own.
             .filter(|line| line.call != "socketpair" || !line.text.contains("AF_UNIX"))
+            .filter(|line| !is_agent(line))
             .collect();
         assert!(sockets.is_empty(), "{args:?}: {sockets:#?}");
         if let Some(exit) = exit {
@@ -142,7 +156,7 @@ fn t_i4_before_the_exec_a_value_is_in_memory_once_and_the_passphrase_nowhere() {
         let at = std::fs::read_to_string(format!("/proc/{pid}/syscall")).unwrap_or_default();
         let in_exec = at.starts_with("59 ") || at.starts_with("221 ");
         if in_exec && program.ends_with("mima") {
-            break memory_of(&pid);
+            break memory_of(pid.parse().unwrap());
         }
     };
     child.wait_with_output().unwrap();
@@ -151,24 +165,4 @@ fn t_i4_before_the_exec_a_value_is_in_memory_once_and_the_passphrase_nowhere() {
     assert_eq!(count, 1, "copies of the value in mima's memory");
     assert!(!contains(&memory, PASSPHRASE.as_bytes()), "the passphrase stays in mima's memory");
     assert!(!contains(&memory, b"AGE-SECRET-KEY-1"), "the vault's key stays in mima's memory");
-}
-
-/// Returns all memory that a process can write to, one piece after the other.
-fn memory_of(pid: &str) -> Vec<u8> {
-    let maps = std::fs::read_to_string(format!("/proc/{pid}/maps")).unwrap();
-    let memory = std::fs::File::open(format!("/proc/{pid}/mem")).unwrap();
-    let mut all = Vec::new();
-    for line in maps.lines().filter(|line| line.contains(" rw")) {
-        let (range, _) = line.split_once(' ').unwrap();
-        let (from, to) = range.split_once('-').unwrap();
-        let (from, to) =
-            (u64::from_str_radix(from, 16).unwrap(), u64::from_str_radix(to, 16).unwrap());
-        let mut piece = vec![0; usize::try_from(to - from).unwrap()];
-        // Guard pages cannot be read.
-        if memory.read_exact_at(&mut piece, from).is_ok() {
-            all.extend(piece);
-        }
-        all.push(0);
-    }
-    all
 }

@@ -18,12 +18,18 @@
     reason = "a test may fail by panicking, and its files are its own"
 )]
 
+mod agent_abuse;
+mod agent_clients;
+mod agent_life;
+mod agent_replies;
+mod agent_socket;
 mod allow;
 mod common;
 mod config;
 mod contract;
 mod crash;
 mod doctor;
+mod dotenv;
 mod environments;
 mod exec;
 mod fixtures;
@@ -44,6 +50,7 @@ mod install;
 mod install_failures;
 mod keychain;
 mod layers;
+mod layouts;
 mod leaks;
 mod limits;
 mod names;
@@ -60,7 +67,13 @@ mod scenarios;
 mod secret_move;
 mod secret_service;
 mod secrets;
+mod session_binding;
+mod session_compat;
+mod session_grants;
 mod session_install;
+mod session_lifetime;
+mod session_matrix;
+mod session_places;
 mod shell_names;
 mod shells;
 mod stores;
@@ -78,3 +91,4 @@ mod vault;
 mod vault_format;
 mod vault_plugin;
 mod walks;
+mod watched_patterns;

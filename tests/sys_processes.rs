@@ -330,10 +330,8 @@ fn who_has_connected_and_gone_is_gone() {
     let (stream, _) = listener.accept().unwrap();
     child.kill();
     child.0.wait().unwrap();
-    match peer(&stream) {
-        Ok(seen) => assert!(seen.exit.has_ended(), "{seen:?}"),
-        Err(error) => assert_ne!(error.kind(), std::io::ErrorKind::WouldBlock),
-    }
+    let seen = peer(&stream);
+    assert!(seen.as_ref().map_or(true, |seen| seen.exit.has_ended()), "{seen:?}");
 }
 
 #[test]

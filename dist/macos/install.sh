@@ -164,6 +164,8 @@ install_app() {
 restart_agent() {
   set_agent
   [ -f "${agent}" ] || return 0
+  # One that was stopped on purpose stays so.
+  launchctl print "${domain}/${agent_label}" >/dev/null 2>&1 || return 0
   stop_agent
   for _ in 1 2 3 4 5; do
     if launchctl bootstrap "${domain}" "${agent}" 2>/dev/null; then

@@ -40,6 +40,9 @@ pub(super) fn ask(mima: &Mima, candidate: &Candidate, is_answered: bool) -> Resu
     if let Some(objection) = candidate.objection() {
         return Err(objection);
     }
+    if is_answered {
+        mima.refuse_in_tree("allow a project file unseen")?;
+    }
     let path = term::path(&candidate.path);
     let before = mima.trust().approved(candidate).unwrap_or_default();
     // A user file that cannot be read is no reason to show less.

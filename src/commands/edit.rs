@@ -29,7 +29,10 @@ pub(super) fn run(mima: &Mima, args: &ProjectPath) -> Result<()> {
     let copy = dir.join(name);
     let what = || format!("could not write {}", term::path(&copy));
     fs::write_synced(&copy, &before.bytes).context(what())?;
-    let edited = edit(&copy)?;
+    let edited = edit(&copy).inspect_err(|_| {
+        // Whatever the editor left there was not to be kept.
+        std::fs::remove_dir_all(&dir).ok();
+    })?;
     let path = term::path(&before.path);
     let is_same = edited == before.bytes;
     let after = if is_same {

@@ -27,7 +27,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::cli::{Cli, Verb};
+use crate::cli::{Cli, Session, Verb};
 use crate::error::{self, Result};
 use crate::flow::Mima;
 use crate::paths::Paths;
@@ -73,6 +73,7 @@ fn dispatch(cli: Cli) -> Result<()> {
         Verb::Run(args) => run::run(&mima(unless(args.no_prompt))?, &args),
         Verb::Unlock(args) => unlock::run(&mima(Asking::Allowed)?, &args),
         Verb::Lock(args) => lock::run(&mima(Asking::Forbidden)?, &args),
+        Verb::Session(Session::Serve(args)) if args.inherited => session::run_inherited(),
         Verb::Session(verb) => session::run(&mima(Asking::Forbidden)?, &verb),
         Verb::Env(args) => env::run(&mima(unless(args.no_prompt))?, &args),
         Verb::Hook(args) => hook::run(&mima(Asking::Allowed)?, &args),

@@ -1,4 +1,5 @@
-//! `mima prune`: forget what concerns files that are gone.
+//! `mima prune`: forget what concerns files that are gone; on macOS, also make mima's list of
+//! secrets and the keychain agree.
 
 use crate::error::Result;
 use crate::flow::{Mima, forget_stamps};
@@ -12,6 +13,10 @@ pub(super) fn run(mima: &Mima) -> Result<()> {
     }
     if forgotten.is_empty() {
         term::note("every approval is of a file that is there");
+    }
+    #[cfg(target_os = "macos")]
+    for line in mima.reconcile_keychain()? {
+        term::note(&line);
     }
     Ok(())
 }

@@ -14,11 +14,13 @@ pub(super) fn run(mima: &Mima, verb: &Verb) -> Result<()> {
         Verb::Status(args) => status(mima, args),
         Verb::Stop => stop(mima),
         Verb::Install(args) => install::run(mima, args),
-        Verb::Serve(args) => {
-            let how = if args.inherited { How::Inherited } else { How::ByOthers };
-            serve(&Place::of(mima.paths()), how)
-        }
+        Verb::Serve(_) => serve(How::ByOthers(&Place::of(mima.paths()))),
     }
+}
+
+/// Becomes the agent that a client has started: from nothing, so that it looks for nothing.
+pub(super) fn run_inherited() -> Result<()> {
+    serve(How::Inherited)
 }
 
 fn status(mima: &Mima, args: &Json) -> Result<()> {
@@ -71,7 +73,9 @@ pub(super) fn unlocked_lines(status: &Status) -> Vec<String> {
             whose => {
                 let place = if whose == Whose::Terminal { "terminal" } else { "shell" };
                 let idle = term::duration(unlocked.idle.min(unlocked.max));
-                format!("unlocked for this {place}: {group}, for {max}, or until {idle} pass without use")
+                format!(
+                    "unlocked for this {place}: {group}, for {max}, or until {idle} pass without use"
+                )
             }
         }
     };

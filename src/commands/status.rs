@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsStr;
 
 use super::export::groups::offered;
+use super::session::{unlocked_json, unlocked_lines};
 use crate::cli::Json;
 use crate::env::Vars;
 use crate::env::diff::Before;
@@ -16,6 +17,7 @@ use crate::trust::Verdict;
 pub(super) fn run(mima: &Mima, args: &Json) -> Result<()> {
     let vars = environment();
     let mut look = working_directory().map(|here| mima.look(&here)).unwrap_or_default();
+    look.look_at_patterns();
     let state = State::of(&vars);
     let loaded = vars.get(OsStr::new("MIMA_DIR")).filter(|_| state.is_some());
     let names = |state: &State| -> Vec<String> {
@@ -23,16 +25,19 @@ pub(super) fn run(mima: &Mima, args: &Json) -> Result<()> {
     };
     let set = state.as_ref().map(names).unwrap_or_default();
     let is_loaded = loaded.is_some_and(|dir| look.dir().is_some_and(|here| dir == here));
-    let groups = groups(mima, &look, &vars, is_loaded).unwrap_or_else(|failure| {
+    let groups = groups(mima, &mut look, &vars, is_loaded).unwrap_or_else(|failure| {
         look.notices.push(failure);
         Vec::new()
     });
     // What else there is to tell is told, whatever is wrong with the store.
     let store = mima.store().and_then(|store| store.protection());
     let protection = store.as_ref().ok().and_then(Option::as_ref);
+    let session = mima.agent().status();
+    let unlocked = session.as_ref().ok().and_then(Option::as_ref);
     if args.json {
         let file = look.nearest.as_ref().map(|(path, _)| path.to_string_lossy());
-        let problems = look.notices.iter().chain(store.as_ref().err());
+        let problems =
+            look.notices.iter().chain(store.as_ref().err()).chain(session.as_ref().err());
         let problems: Vec<_> = problems.map(ToString::to_string).collect();
         return term::print_json(&serde_json::json!({
             "file": file,
@@ -43,6 +48,7 @@ pub(super) fn run(mima: &Mima, args: &Json) -> Result<()> {
             "protected_otherwise": protection.map(|protection| &protection.others),
             "loaded": loaded.map(|dir| dir.to_string_lossy()),
             "variables": set,
+            "unlocked": unlocked.map_or(serde_json::json!([]), unlocked_json),
         }));
     }
     let mut lines = Vec::new();
@@ -65,22 +71,24 @@ pub(super) fn run(mima: &Mima, args: &Json) -> Result<()> {
     if !set.is_empty() {
         lines.push(format!("variables: {}", set.join(", ")));
     }
+    lines.extend(unlocked.map(unlocked_lines).unwrap_or_default());
     if let Some(protection) = protection {
         lines.push(format!("store: {}", protection.what));
         lines.extend(protection.others.iter().map(|other| format!("  but {other}")));
     }
     term::print_lines(lines)?;
-    look.notices.iter().chain(store.as_ref().err()).for_each(term::report);
+    let problems = look.notices.iter().chain(store.as_ref().err()).chain(session.as_ref().err());
+    problems.for_each(term::report);
     Ok(())
 }
 
 /// Returns the groups that the project offers, or why it cannot be loaded. Whether its variables
 /// can be had is known of a project that is loaded; what they were before is not.
-fn groups(mima: &Mima, look: &Look, vars: &Vars, is_loaded: bool) -> Result<Vec<String>> {
+fn groups(mima: &Mima, look: &mut Look, vars: &Vars, is_loaded: bool) -> Result<Vec<String>> {
     let offered = offered(mima, look)?;
     if !is_loaded {
         let before = Before::new(vars.clone(), State::of(vars), &BTreeMap::new());
-        plan(&look.layers, &before.vars)?;
+        look.notices.extend(plan(&look.layers, &before.vars)?.notices);
     }
     Ok(offered.names.iter().map(ToString::to_string).collect())
 }

@@ -33,6 +33,7 @@ impl Mima {
     /// Tells what `edit` would do, without doing it: a file that cannot be edited is better
     /// found before a person has typed a value.
     pub fn try_edit(&self, target: Target, edit: &Edit) -> Result<()> {
+        self.refuse_in_tree("change what a group gives")?;
         let source = self.source(target)?;
         apply(&source.bytes, edit, &term::path(&source.path)).map(drop)
     }
@@ -41,6 +42,7 @@ impl Mima {
     /// messages, and what the variable was linked to before. A project file that was allowed
     /// stays so: the user has just said what to change in it.
     pub fn edit(&self, target: Target, edit: &Edit) -> Result<(PathBuf, Edited)> {
+        self.refuse_in_tree("change what a group gives")?;
         fs::private_dir(self.paths().data())?;
         let lock = Lock::acquire(&self.paths().lock())?;
         let Source { path, bytes, project } = self.source(target)?;

@@ -4,8 +4,11 @@
 mod binary;
 mod command;
 pub mod doctor;
+mod dotenv;
 mod edit;
+mod layouts;
 mod moving;
+mod patterns;
 mod plan;
 mod project;
 mod session;
@@ -110,6 +113,16 @@ impl Mima {
             }
             StoreKind::Env => Box::new(Env::new(std::env::vars_os())),
         }
+    }
+
+    /// Makes mima's list of secrets and the keychain agree, where that is the store and there is
+    /// a list; says what was done. Never asks for presence.
+    #[cfg(target_os = "macos")]
+    pub fn reconcile_keychain(&self) -> Result<Vec<String>> {
+        if self.store_kind()? != StoreKind::Keychain || !self.paths.keychain_index().exists() {
+            return Ok(Vec::new());
+        }
+        Ok(keychain::here(&self.paths, self.prompter.clone()).reconcile()?.lines())
     }
 
     /// Fails if nothing can be stored: better before a value has been typed.

@@ -11,13 +11,13 @@ use sha2::{Digest as _, Sha256};
 
 use super::{Mima, Wanted, own_binary};
 use crate::config::groups::{Link, Links};
-use crate::config::session::{Scope, Settings};
+use crate::config::session::{LONGEST, Scope, Settings};
 use crate::config::user::StoreKind;
 use crate::error::{Failure, Kind, Result};
 use crate::names::{GroupName, SecretName, VarName};
 use crate::prompt::Reason;
 use crate::secret::Secret;
-use crate::session::scope::{self, Kernel, LONGEST, System};
+use crate::session::scope::{self, Kernel, System};
 use crate::session::wire::{self, Digest, Put, Refusal, Whose};
 use crate::session::{Client, Kept, Place};
 use crate::store::{Store, Unlocked};
@@ -197,7 +197,10 @@ impl Session<'_> {
         is_use: bool,
     ) -> Option<Vec<(VarName, Secret)>> {
         match self.client.get(known?.to_vec(), is_use) {
-            Ok(values) => values.map(|values| wanted.in_order(values)),
+            // All of it, or nothing. (threat G6)
+            Ok(values) => values
+                .map(|values| wanted.in_order(values))
+                .filter(|values| values.len() == wanted.links().len()),
             Err(failure) => {
                 self.complain(&failure);
                 None
@@ -207,6 +210,10 @@ impl Session<'_> {
 
     /// Leaves values with the agent, where nobody but a person can have asked for them.
     fn keep(&self, sets: &[Set]) {
+        // One that has just given no answer is not waited for again.
+        if self.has_complained.get() {
+            return;
+        }
         let Some(whose) = self.whose() else { return };
         for set in sets {
             match self.put(set, whose, self.settings.idle, self.settings.max) {
@@ -310,16 +317,23 @@ impl Session<'_> {
         for set in granted.sets_of(&known, &values) {
             refuse(self.put(&set, Whose::Tree, LONGEST, LONGEST)?)?;
         }
+        self.mark(granted)?;
         own.values(store, &*unlocked)
     }
 
-    /// Marks this process, and all that it starts, as one that was given little on purpose.
-    pub fn fence(&self, groups: &Wanted) {
-        let Some(group) = groups.groups().next() else { return };
+    /// Marks this process, and all that it starts, as one that was given little on purpose: it is
+    /// not to give itself more.
+    fn mark(&self, groups: &Wanted) -> Result<()> {
+        let Some(group) = groups.groups().next() else { return Ok(()) };
         let (source, state) = (Digest::default(), Digest::default());
         let wanted = wire::Wanted { group: group.clone(), source, state };
-        let fence = Set { wanted: &wanted, values: Vec::new() };
-        if let Err(failure) = self.put(&fence, Whose::Tree, LONGEST, LONGEST).and_then(refuse) {
+        let nothing = Set { wanted: &wanted, values: Vec::new() };
+        self.put(&nothing, Whose::Tree, LONGEST, LONGEST).and_then(refuse)
+    }
+
+    /// The same for `mima run --scrub`, which works without an agent too.
+    pub fn fence(&self, groups: &Wanted) {
+        if let Err(failure) = self.mark(groups) {
             term::note(&format!("{failure}, so what this starts can allow project files"));
         }
     }

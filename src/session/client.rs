@@ -3,10 +3,10 @@
 //! Nothing depends on the agent: where it is not there, does not answer in time or answers
 //! nonsense, the caller asks the person instead. (threat G6)
 
-use std::io::{Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use zeroize::Zeroizing;
 
@@ -50,20 +50,20 @@ impl Client {
         wanted: Vec<Wanted>,
         is_use: bool,
     ) -> Result<Option<Vec<(GroupName, Values)>>> {
-        let Some(mut agent) = self.connect()? else { return Ok(None) };
-        // The agent looks at who is asking, and is not to see less of an honest process than of
-        // any other. Nothing secret is here yet.
+        // The agent looks at who is asking as soon as they connect, and is not to see less of an
+        // honest process than of any other. Nothing secret is here yet.
         sys::process::set_dumpable(true);
-        let reply = agent.ask(&Request::Get { wanted, is_use });
+        let asked = self.ask(&Request::Get { wanted, is_use });
         sys::process::set_dumpable(false);
-        match reply? {
-            Some(Reply::Found(groups)) => {
-                agent.write(&[READY])?;
+        let Some((mut agent, reply)) = asked? else { return Ok(None) };
+        match reply {
+            Reply::Found(groups) => {
+                agent.write(&[READY]).context(NO_ANSWER)?;
                 let read = |(group, vars): (GroupName, Vars)| Ok((group, agent.values(vars)?));
                 groups.into_iter().map(read).collect::<Result<_>>().map(Some)
             }
-            Some(Reply::Miss) | None => Ok(None),
-            Some(_) => Err(nonsense()),
+            Reply::Miss => Ok(None),
+            _ => Err(nonsense()),
         }
     }
 
@@ -71,18 +71,16 @@ impl Client {
     pub fn put(&self, put: &Put, values: &[&Secret], program: &Path) -> Result<Kept> {
         let start = Instant::now();
         while start.elapsed() < PATIENCE {
-            if let Some(mut agent) = self.connect()? {
-                // One that is just ending, or of another version, is gone in a moment.
-                if let Ok(Some(reply)) = agent.ask(&Request::Put(put.clone())) {
-                    return match reply {
-                        Reply::Send => agent.send(values),
-                        Reply::Refused(why) => Ok(Kept::No(why)),
-                        _ => Err(nonsense()),
-                    };
-                }
+            // One that is just ending, or of another version, is gone in a moment.
+            if let Some((mut agent, reply)) = self.ask(&Request::Put(put.clone()))? {
+                return match reply {
+                    Reply::Send => agent.send(values),
+                    Reply::Refused(why) => Ok(Kept::No(why)),
+                    _ => Err(nonsense()),
+                };
             }
             start::start(&self.place, program)?;
-            std::thread::sleep(std::time::Duration::from_millis(5));
+            std::thread::sleep(MOMENT);
         }
         Err(Failure::failed("the session agent did not answer"))
     }
@@ -111,24 +109,43 @@ impl Client {
         request: &Request,
         read: impl Fn(&Reply) -> Option<T>,
     ) -> Result<Option<T>> {
-        let Some(mut agent) = self.connect()? else { return Ok(None) };
-        match agent.ask(request)? {
-            Some(reply) => read(&reply).ok_or_else(nonsense).map(Some),
-            // It has been ended by being asked in another version.
-            None => Ok(None),
+        let start = Instant::now();
+        loop {
+            match self.ask(request)? {
+                Some((_, Reply::Refused(Refusal::Stranger))) => {
+                    return Err(Failure::failed(
+                        "the session agent does not do that in what `mima run --grant` or `--scrub` has started",
+                    ));
+                }
+                Some((_, reply)) => return read(&reply).ok_or_else(nonsense).map(Some),
+                // Only one that is gone has nothing any more.
+                None if self.place.connect()?.is_none() => return Ok(None),
+                None if start.elapsed() < PATIENCE => std::thread::sleep(MOMENT),
+                None => return Err(Failure::failed("the session agent refuses to answer")),
+            }
         }
     }
 
-    fn connect(&self) -> Result<Option<Agent>> {
-        let stream = self.place.connect()?;
-        Ok(stream.map(|stream| Agent { stream, start: Instant::now() }))
+    /// Asks the agent that there is. `None` if there is none, or it ends: because it is of
+    /// another version, perhaps.
+    fn ask(&self, request: &Request) -> Result<Option<(Agent, Reply)>> {
+        let Some(stream) = self.place.connect()? else { return Ok(None) };
+        let mut agent = Agent { stream, start: Instant::now() };
+        let Some(reply) = agent.ask(request)? else { return Ok(None) };
+        // Not before: macOS only knows who has used the other end last. A request is no secret.
+        sys::peer::check_same_program(&agent.stream)
+            .context("that is not mima's own session agent")
+            .map_err(|failure| failure.hint("after an upgrade: mima session stop"))?;
+        Ok(Some((agent, reply)))
     }
 }
 
+/// How long to wait for an agent that is just ending, or starting.
+const MOMENT: Duration = Duration::from_millis(5);
 const NO_ANSWER: &str = "the session agent gave no answer";
 
-fn is_end(error: &std::io::Error) -> bool {
-    use std::io::ErrorKind::{BrokenPipe, ConnectionReset, UnexpectedEof};
+fn is_end(error: &io::Error) -> bool {
+    use ErrorKind::{BrokenPipe, ConnectionReset, UnexpectedEof};
     matches!(error.kind(), UnexpectedEof | ConnectionReset | BrokenPipe)
 }
 
@@ -147,27 +164,27 @@ struct Agent {
 }
 
 impl Agent {
-    /// Sends a request and reads the reply. `None` if the agent ends: because it is of another
-    /// version, perhaps.
+    /// Sends a request and reads the reply. `None` if the agent ends.
     fn ask(&mut self, request: &Request) -> Result<Option<Reply>> {
         let frame =
             request.encode().ok_or_else(|| Failure::failed("that is too much for the agent"))?;
-        self.write(&frame)?;
         let mut header = [0; HEADER];
-        self.set_patience()?;
-        match self.stream.read_exact(&mut header) {
-            // It was just about to end.
+        match self.write(&frame).and_then(|()| self.read(&mut header)) {
+            // It was just about to.
             Err(error) if is_end(&error) => return Ok(None),
-            read => read.context(NO_ANSWER)?,
+            done => done.context(NO_ANSWER)?,
         }
-        let header = match Header::decode(&header) {
-            Ok(header) => header,
-            Err(Fault::Version(_)) => return Ok(None),
-            Err(Fault::Malformed) => return Err(nonsense()),
-        };
+        match Header::decode(&header) {
+            Ok(header) => self.payload(header).map(Some),
+            Err(Fault::Version(_)) => Ok(None),
+            Err(Fault::Malformed) => Err(nonsense()),
+        }
+    }
+
+    fn payload(&mut self, header: Header) -> Result<Reply> {
         let mut payload = vec![0; header.len];
-        self.read(&mut payload)?;
-        Reply::decode(header, &payload).map(Some).map_err(|_| nonsense())
+        self.read(&mut payload).context(NO_ANSWER)?;
+        Reply::decode(header, &payload).map_err(|_| nonsense())
     }
 
     /// Reads values, each straight to where it stays.
@@ -176,7 +193,7 @@ impl Agent {
         for (name, len) in vars {
             let len = usize::try_from(len).ok().filter(|len| *len <= LARGEST_GROUP);
             let mut value = Zeroizing::new(vec![0; len.ok_or_else(nonsense)?]);
-            self.read(&mut value)?;
+            self.read(&mut value).context(NO_ANSWER)?;
             values.push((name, Secret::new(std::mem::take(&mut *value))));
         }
         Ok(values)
@@ -184,39 +201,55 @@ impl Agent {
 
     fn send(&mut self, values: &[&Secret]) -> Result<Kept> {
         for value in values {
-            self.write(value.expose())?;
+            self.write(value.expose()).context(NO_ANSWER)?;
         }
         let mut header = [0; HEADER];
-        self.read(&mut header)?;
-        let header = Header::decode(&header).map_err(|_| nonsense())?;
-        let mut payload = vec![0; header.len];
-        self.read(&mut payload)?;
-        match Reply::decode(header, &payload) {
-            Ok(Reply::Done(_)) => Ok(Kept::Yes),
-            Ok(Reply::Refused(why)) => Ok(Kept::No(why)),
+        self.read(&mut header).context(NO_ANSWER)?;
+        match self.payload(Header::decode(&header).map_err(|_| nonsense())?)? {
+            Reply::Done(_) => Ok(Kept::Yes),
+            Reply::Refused(why) => Ok(Kept::No(why)),
             _ => Err(nonsense()),
         }
     }
 
-    fn write(&mut self, bytes: &[u8]) -> Result<()> {
-        self.set_patience()?;
-        self.stream.write_all(bytes).context("could not ask the session agent")
-    }
-
-    fn read(&mut self, into: &mut [u8]) -> Result<()> {
-        self.set_patience()?;
-        self.stream.read_exact(into).context(NO_ANSWER)
-    }
-
-    /// Lets the next call wait for what is left of the time for all of them, more or less: a
-    /// single read may take several calls.
-    fn set_patience(&mut self) -> Result<()> {
-        let what = "could not ask the session agent";
-        let left = PATIENCE.saturating_sub(self.start.elapsed());
-        if left.is_zero() {
-            return Err(Failure::failed("the session agent did not answer in time"));
+    fn write(&mut self, mut bytes: &[u8]) -> io::Result<()> {
+        while !bytes.is_empty() {
+            let written = self.within_patience(|stream| stream.write(bytes))?;
+            bytes = bytes.get(written..).unwrap_or_default();
         }
-        self.stream.set_read_timeout(Some(left)).context(what)?;
-        self.stream.set_write_timeout(Some(left)).context(what)
+        Ok(())
+    }
+
+    fn read(&mut self, mut into: &mut [u8]) -> io::Result<()> {
+        while !into.is_empty() {
+            let count = self.within_patience(|stream| stream.read(into))?;
+            into = into.get_mut(count..).unwrap_or_default();
+        }
+        Ok(())
+    }
+
+    /// Lets one call move some bytes, within what is left of the time for all of them: an agent
+    /// that gives a byte now and then is no better than one that gives none.
+    fn within_patience(
+        &mut self,
+        mut call: impl FnMut(&mut UnixStream) -> io::Result<usize>,
+    ) -> io::Result<usize> {
+        loop {
+            let left = PATIENCE.saturating_sub(self.start.elapsed());
+            if left.is_zero() {
+                return Err(ErrorKind::TimedOut.into());
+            }
+            self.stream.set_read_timeout(Some(left))?;
+            self.stream.set_write_timeout(Some(left))?;
+            match call(&mut self.stream) {
+                Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                // So the kernel says that the time is over.
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    return Err(ErrorKind::TimedOut.into());
+                }
+                done => return done,
+            }
+        }
     }
 }

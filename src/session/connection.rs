@@ -9,6 +9,7 @@ use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 use super::scope::{Kernel, is_unchanged};
+use super::server::Accepted;
 use super::wire::{Fault, HEADER, Header, READY, Reply, Request};
 use crate::sys::memory::Locked;
 use crate::sys::peer::Peer;
@@ -26,7 +27,7 @@ pub(super) enum State {
     /// The rest of the values to keep.
     Values {
         /// What they are.
-        put: Box<super::server::Accepted>,
+        put: Box<Accepted>,
         /// Where they go.
         into: Locked,
         /// How many have come.
@@ -61,7 +62,7 @@ pub(super) enum Progress {
     /// The client can take the values of these entries.
     Ready(Vec<u64>),
     /// All values to keep are here.
-    Values(Box<super::server::Accepted>, Locked),
+    Values(Box<Accepted>, Locked),
     /// Values are to be written now.
     Sends,
     /// It is over.
@@ -122,6 +123,21 @@ impl Connection {
     /// How many bytes of a request it holds.
     pub(super) fn buffered(&self) -> usize {
         if let State::Request(bytes) = &self.state { bytes.capacity() } else { 0 }
+    }
+
+    /// What it is about to send, or sending, and how many bytes that takes.
+    pub(super) fn coming(&self) -> Option<(&Accepted, usize)> {
+        let state = match &self.state {
+            State::Reply { next: Some(next), .. } => next,
+            state => state,
+        };
+        let State::Values { put, into, .. } = state else { return None };
+        Some((put, into.bytes().len()))
+    }
+
+    /// Ends it. What it has sent so far is wiped.
+    pub(super) fn end(&mut self) {
+        self.state = State::Reply { frame: Vec::new(), written: 0, next: None };
     }
 
     /// Answers, and goes on with `next` after that.
@@ -200,6 +216,7 @@ fn read_request(stream: &mut UnixStream, bytes: &mut Vec<u8>) -> io::Result<Prog
         if count == 0 {
             return Ok(Progress::Ends);
         }
+        bytes.reserve_exact(count);
         bytes.extend_from_slice(part.get(..count).unwrap_or_default());
         return Ok(Progress::Waits);
     }

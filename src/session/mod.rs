@@ -28,5 +28,5 @@ mod table;
 pub mod wire;
 
 pub use client::{Client, Kept, Values};
-pub use serve::{How, serve};
+pub use serve::{How, serve, words};
 pub use socket::Place;

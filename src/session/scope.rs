@@ -7,8 +7,6 @@
 //! many subshells stand between. `npm`, `make` and `sh -c` have called exec too, and are found
 //! instead of it. (threats: H1–H5)
 
-use std::time::Duration;
-
 use super::wire::Whose;
 use crate::sys::processes::{self, Process};
 
@@ -186,5 +184,6 @@ pub fn is_unchanged(before: &Process, now: &Process) -> bool {
         && (before.image == now.image || now.image == [0; 3])
 }
 
-/// How long the agent keeps anything, whatever it is told.
-pub const LONGEST: Duration = Duration::from_secs(12 * 60 * 60);
+#[cfg(test)]
+#[path = "scope_tests.rs"]
+mod tests;

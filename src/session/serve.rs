@@ -14,16 +14,16 @@ use crate::sys::signal_pipe::SignalPipe;
 use crate::{fs, sys};
 
 /// How the agent was started.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum How {
-    /// By a client, which hands over the socket and the lock.
+#[derive(Clone, Copy, Debug)]
+pub enum How<'a> {
+    /// By a client, which hands over the socket and the lock, and nothing else.
     Inherited,
-    /// By systemd or launchd, or by hand.
-    ByOthers,
+    /// By systemd or launchd, or by hand, to be found there.
+    ByOthers(&'a Place),
 }
 
 /// Serves until there is nothing to do.
-pub fn serve(place: &Place, how: How) -> Result<()> {
+pub fn serve(how: How) -> Result<()> {
     let what = "could not become the session agent";
     sys::process::deny_tracing().context(what)?;
     let signals = SignalPipe::new().context(what)?;
@@ -32,7 +32,7 @@ pub fn serve(place: &Place, how: How) -> Result<()> {
             let (listener, lock) = sys::detach::take_stdio().context(what)?;
             (listener.into(), Some(lock.into()))
         }
-        How::ByOthers => {
+        How::ByOthers(place) => {
             if let Some(listener) = sys::activation::inherited_listener().context(what)? {
                 (listener, None)
             } else {
@@ -43,22 +43,18 @@ pub fn serve(place: &Place, how: How) -> Result<()> {
             }
         }
     };
-    sys::process::raise_file_limit();
+    // Without an environment nothing else says where that is.
+    let place = Place::of_listener(&listener).context(what)?;
     let own = fs::identity(&place.socket());
     let is_in_place = || fs::identity(&place.socket()) == own;
-    let memory = match sys::memory::protection().context(what)? {
-        Protection::Secret => "memory that even the kernel does not map",
-        Protection::Locked => "memory that is never swapped out",
-        Protection::LockedMayHibernate => {
-            "memory that is never swapped out, but for hibernation, which writes all of it to disk"
-        }
-    };
+    let memory = words(sys::memory::protection().context(what)?);
     let ground = Ground {
         kernel: &System,
         clock: &clock::Kernel,
         is_screen_locked: &sys::screen::is_locked,
         is_in_place: &is_in_place,
         memory,
+        files: sys::process::raise_file_limit(),
     };
     let end = Server::new(ground, listener, signals).and_then(Server::run).context(what)?;
     // One that somebody else listens at is not this agent's to remove; nor is one of systemd's.
@@ -66,4 +62,15 @@ pub fn serve(place: &Place, how: How) -> Result<()> {
         std::fs::remove_file(place.socket()).context("could not remove the agent's socket")?;
     }
     Ok(())
+}
+
+/// Says where values are kept.
+pub fn words(protection: Protection) -> &'static str {
+    match protection {
+        Protection::Secret => "memory that even the kernel does not map",
+        Protection::Locked => "memory that is never swapped out",
+        Protection::LockedMayHibernate => {
+            "memory that is never swapped out, but goes to the disk in hibernation"
+        }
+    }
 }

@@ -3,6 +3,8 @@
 //! It never asks, decrypts or reads a store: what it knows, a client has pushed. (design: the
 //! person is asked by the process that they have started, on the terminal where they did.)
 
+mod request;
+
 use std::io::{self, ErrorKind};
 use std::os::fd::AsFd;
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -12,16 +14,19 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::clock::{Clock, SleepWatch};
 use super::connection::{Connection, Progress, State};
-use super::scope::{self, Kernel, Scope};
-use super::table::{Client, New, Table};
-use super::wire::{LARGEST_GROUP, Put, Refusal, Reply, Request, Status, Vars, Wanted, Whose};
+use super::scope::{Kernel, Scope};
+use super::table::{New, Table};
+use super::wire::{Put, Refusal, Reply};
 use crate::sys::exit::Exit;
-use crate::sys::memory::Locked;
 use crate::sys::processes::Process;
 use crate::sys::signal_pipe::{Caught, SignalPipe};
 
 /// How many clients are served at a time. (threats: G7, G9)
 const MOST_CLIENTS: usize = 1024;
+/// How many groups are kept, and trees marked.
+const MOST_GROUPS: usize = 256;
+/// How many descriptors the agent itself needs.
+const OWN_FILES: usize = 16;
 /// How many bytes all unfinished requests may take.
 const MOST_BUFFERED: usize = 8 << 20;
 /// A request that has not come whole after this may have to make room for another client.
@@ -53,6 +58,8 @@ pub(super) struct Ground<'a> {
     pub(super) is_in_place: &'a dyn Fn() -> bool,
     /// How memory is protected, in words.
     pub(super) memory: &'a str,
+    /// How many descriptors there may be.
+    pub(super) files: usize,
 }
 
 /// Why the agent ends.
@@ -74,6 +81,7 @@ pub(super) struct Server<'a> {
     own_user: u32,
     table: Table,
     connections: Vec<Connection>,
+    most_clients: usize,
     sleep: SleepWatch,
     /// Until when nothing is accepted.
     accept_after: Duration,
@@ -92,14 +100,20 @@ impl<'a> Server<'a> {
     ) -> io::Result<Self> {
         listener.set_nonblocking(true)?;
         let now = ground.clock.with_sleep();
+        // A group takes one: the end of its scope. A client up to three: itself, its own end,
+        // and that of a scope. Who is not accepted waits; who is and lacks one is lost.
+        let files = ground.files.saturating_sub(OWN_FILES);
+        let most_groups = MOST_GROUPS.min(files / 4);
+        let most_clients = MOST_CLIENTS.min((files - most_groups) / 3).max(1);
         Ok(Self {
             sleep: SleepWatch::new(ground.clock),
             ground,
             listener,
             signals,
             own_user: rustix::process::geteuid().as_raw(),
-            table: Table::default(),
+            table: Table::new(most_groups),
             connections: Vec::new(),
+            most_clients,
             accept_after: Duration::ZERO,
             idle_since: now,
             looked: now,
@@ -112,17 +126,13 @@ impl<'a> Server<'a> {
         loop {
             let now = self.ground.clock.with_sleep();
             if let Some(end) = self.tidy(now) {
-                self.table.lock_all();
                 return Ok(end);
             }
             let ready = self.wait(now)?;
             match self.signals.take() {
-                Some(Caught::End) => {
-                    self.table.lock_all();
-                    return Ok(End::Told);
-                }
+                Some(Caught::End) => return Ok(End::Told),
                 Some(Caught::Hangup) => {
-                    self.table.lock_all();
+                    self.lock_all();
                 }
                 None => {}
             }
@@ -135,7 +145,6 @@ impl<'a> Server<'a> {
                 }
             }
             self.accept(now);
-            self.bound_buffers();
         }
     }
 
@@ -161,7 +170,7 @@ impl<'a> Server<'a> {
                 return Some(End::Replaced);
             }
             if !self.table.entries().is_empty() && (self.ground.is_screen_locked)() {
-                self.table.lock_all();
+                self.lock_all();
             }
         }
         (now.saturating_sub(self.idle_since) >= LINGER).then_some(End::Idle)
@@ -169,7 +178,24 @@ impl<'a> Server<'a> {
 
     fn notice_sleep(&mut self) {
         if self.sleep.has_slept(self.ground.clock) {
-            self.table.lock_all();
+            self.lock_all();
+        }
+    }
+
+    /// Forgets everything. Returns how many groups that were.
+    fn lock_all(&mut self) -> usize {
+        self.refuse_coming(|_| true);
+        self.table.lock_all()
+    }
+
+    /// Takes nothing more of what is just coming in: it was asked for before it was to be
+    /// forgotten. (threat H12)
+    fn refuse_coming(&mut self, which: impl Fn(&Accepted) -> bool) {
+        let is_meant = |(coming, _): (&Accepted, _)| !coming.put.vars.is_empty() && which(coming);
+        for connection in &mut self.connections {
+            if connection.coming().is_some_and(is_meant) {
+                connection.end();
+            }
         }
     }
 
@@ -211,7 +237,7 @@ impl<'a> Server<'a> {
 
     fn accept(&mut self, now: Duration) {
         while self.may_accept(now) {
-            if self.connections.len() >= MOST_CLIENTS && !self.make_room(now) {
+            if self.connections.len() >= self.most_clients && !self.make_room(now) {
                 self.accept_after = now.saturating_add(Duration::from_millis(10));
                 return;
             }
@@ -252,15 +278,15 @@ impl<'a> Server<'a> {
         true
     }
 
-    /// Keeps unfinished requests within bounds, however many there are.
+    /// Keeps unfinished requests within bounds, however many there are: the largest goes.
     fn bound_buffers(&mut self) {
         let mut held: usize = self.connections.iter().map(Connection::buffered).sum();
         while held > MOST_BUFFERED {
-            let largest = self.connections.iter().enumerate();
-            let Some((at, _)) = largest.max_by_key(|(_, connection)| connection.buffered()) else {
+            let Some(largest) = self.connections.iter_mut().max_by_key(|one| one.buffered()) else {
                 return;
             };
-            held -= self.connections.swap_remove(at).buffered();
+            held -= largest.buffered();
+            largest.end();
         }
     }
 
@@ -269,11 +295,20 @@ impl<'a> Server<'a> {
         loop {
             let Some(connection) = self.connections.get_mut(at) else { return false };
             match connection.go_on() {
-                Progress::Waits => return true,
+                Progress::Waits => {
+                    // Most requests come whole.
+                    if connection.buffered() > 0 {
+                        self.bound_buffers();
+                    }
+                    return true;
+                }
                 Progress::Ends => return false,
                 Progress::OtherVersion => {
                     // Whoever is newer starts another one. (threat G13)
-                    self.table.lock_all();
+                    if !self.may_stop(at) {
+                        return false;
+                    }
+                    self.lock_all();
                     self.is_ending = true;
                     self.answer(at, &Reply::Refused(Refusal::Malformed), None, now);
                 }
@@ -346,126 +381,6 @@ impl<'a> Server<'a> {
     fn client(&self, at: usize) -> Option<Process> {
         self.connections.get(at)?.client(self.ground.kernel)
     }
-
-    /// Decides on a request. `None` closes the connection without a word.
-    fn request(
-        &mut self,
-        at: usize,
-        request: Request,
-        now: Duration,
-    ) -> Option<(Reply, Option<State>)> {
-        let process = self.client(at)?;
-        let kernel = self.ground.kernel;
-        let client = Client {
-            shell: scope::shell_scope(kernel, &process),
-            terminal: scope::terminal_scope(kernel, &process),
-            ancestors: scope::ancestors(kernel, &process),
-            session: process.session,
-        };
-        self.table.expire(now);
-        let reply = match request {
-            Request::Get { wanted, is_use } => {
-                return Some(self.get(&client, &wanted, is_use, now));
-            }
-            Request::Put(put) => return Some(self.put(&process, &client, put)),
-            Request::Lock { all } => {
-                let count = if all { self.table.lock_all() } else { self.table.lock(&client) };
-                Reply::Done(u32::try_from(count).unwrap_or(u32::MAX))
-            }
-            Request::Status => {
-                let unlocked = self.table.unlocked(&client, now);
-                let elsewhere = self.table.entries().len() - unlocked.len();
-                Reply::Status(Status {
-                    pid: std::process::id(),
-                    memory: self.ground.memory.to_owned(),
-                    unlocked,
-                    elsewhere: u32::try_from(elsewhere).unwrap_or(u32::MAX),
-                    is_granted: self.table.is_granted(&client),
-                })
-            }
-            Request::Stop => {
-                let count = self.table.lock_all();
-                self.is_ending = true;
-                Reply::Done(u32::try_from(count).unwrap_or(u32::MAX))
-            }
-        };
-        Some((reply, None))
-    }
-
-    fn get(
-        &mut self,
-        client: &Client,
-        wanted: &[Wanted],
-        is_use: bool,
-        now: Duration,
-    ) -> (Reply, Option<State>) {
-        if (self.ground.is_screen_locked)() {
-            self.table.lock_all();
-            return (Reply::Miss, None);
-        }
-        let found: Option<Vec<u64>> =
-            wanted.iter().map(|wanted| self.table.find(client, wanted, now)).collect();
-        let Some(found) = found.filter(|found| !found.is_empty()) else {
-            return (Reply::Miss, None);
-        };
-        let groups: Option<Vec<_>> = found.iter().map(|id| self.table.vars(*id)).collect();
-        let Some(groups) = groups else { return (Reply::Miss, None) };
-        if is_use {
-            for id in &found {
-                self.table.touch(*id, now);
-            }
-        }
-        (Reply::Found(groups), Some(State::Ready(found)))
-    }
-
-    fn put(&self, process: &Process, client: &Client, put: Put) -> (Reply, Option<State>) {
-        let refused = |why| (Reply::Refused(why), None);
-        let kernel = self.ground.kernel;
-        if (self.ground.is_screen_locked)() {
-            return refused(Refusal::ScreenLocked);
-        }
-        let scope = match put.whose {
-            Whose::Shell | Whose::ShellAsTold => {
-                let shell = scope::shell(kernel, process);
-                let is_typed = put.whose == Whose::ShellAsTold
-                    || shell.is_some_and(|shell| scope::keeps_by_itself(kernel, &shell));
-                client.shell.clone().filter(|_| is_typed)
-            }
-            Whose::Terminal => client.terminal.clone(),
-            Whose::Tree => Some(scope::tree_scope(process)),
-        };
-        let Some(scope) = scope else { return refused(Refusal::Stranger) };
-        let Some(exit) = self.watch(&scope) else { return refused(Refusal::Stranger) };
-        let Some(size) = size(&put.vars) else { return refused(Refusal::Malformed) };
-        let coming = self.connections.iter().map(|connection| match &connection.state {
-            State::Values { into, .. } => into.bytes().len(),
-            _ => 0,
-        });
-        let has_room = self.table.has_room(coming.sum::<usize>().saturating_add(size));
-        let memory = Locked::new(size).ok().filter(|_| has_room);
-        let Some(into) = memory else { return refused(Refusal::NoMemory) };
-        let session = client.session;
-        let put = Box::new(Accepted { put, scope, session, exit });
-        (Reply::Send, Some(State::Values { put, into, filled: 0 }))
-    }
-
-    /// Starts to watch the process with which a scope ends; and makes sure that it is still
-    /// that one. (threats: H5, H6)
-    fn watch(&self, scope: &Scope) -> Option<Exit> {
-        let root = scope.root();
-        let exit = Exit::of(root.pid).ok()?;
-        let now = self.ground.kernel.process(root.pid)?;
-        (now.start == root.start && !exit.has_ended()).then_some(exit)
-    }
-}
-
-/// How many bytes the values take together, if a group may be as large.
-fn size(vars: &Vars) -> Option<usize> {
-    let mut size = 0usize;
-    for (_, len) in vars {
-        size = size.checked_add(usize::try_from(*len).ok()?)?;
-    }
-    (size <= LARGEST_GROUP).then_some(size)
 }
 
 /// Tells whether accepting may simply go on.

@@ -1,7 +1,7 @@
 //! Where the agent is found, and making sure that it is the user's own.
 
-use std::io::ErrorKind;
-use std::os::unix::net::UnixStream;
+use std::io::{self, ErrorKind};
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -27,6 +27,14 @@ impl Place {
     /// Finds it among `paths`. Nothing is created.
     pub fn of(paths: &Paths) -> Self {
         Self { dir: paths.runtime() }
+    }
+
+    /// Returns the one that a socket was made in.
+    pub(super) fn of_listener(listener: &UnixListener) -> io::Result<Self> {
+        let address = listener.local_addr()?;
+        let dir = address.as_pathname().and_then(Path::parent);
+        let dir = dir.ok_or_else(|| io::Error::other("the socket has no place"))?;
+        Ok(Self { dir: dir.to_owned() })
     }
 
     /// The socket.
@@ -60,9 +68,6 @@ impl Place {
                 what()
             )));
         }
-        sys::peer::check_same_program(&stream)
-            .context(what())
-            .map_err(|failure| failure.hint("after an upgrade: mima session stop"))?;
         Ok(Some(stream))
     }
 
@@ -71,10 +76,7 @@ impl Place {
         let address = SocketAddrUnix::new(self.socket()).context(what())?;
         let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
         let socket = match socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None) {
-            Err(Errno::PERM | Errno::ACCESS) => {
-                return Err(Failure::failed("a sandbox keeps this process from the session agent")
-                    .hint("start what runs in the sandbox with the group: mima run GROUP -- CMD"));
-            }
+            Err(Errno::PERM | Errno::ACCESS) => return Err(sandboxed()),
             socket => socket.context(what())?,
         };
         let start = Instant::now();
@@ -107,4 +109,10 @@ impl Place {
         }
         fs::check_private(&self.dir).map(|()| true)
     }
+}
+
+/// What it means that no local socket can be made at all.
+pub(super) fn sandboxed() -> Failure {
+    Failure::failed("a sandbox keeps this process from the session agent")
+        .hint("start what runs in the sandbox with the group: mima run GROUP -- CMD")
 }

@@ -10,7 +10,7 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::os::unix::net::UnixListener;
 use std::path::Path;
 
-use super::socket::Place;
+use super::socket::{Place, sandboxed};
 use crate::error::{Context, Failure, Result};
 use crate::{fs, sys, term};
 
@@ -36,7 +36,11 @@ pub(super) fn take(place: &Place) -> Result<Option<Held>> {
             _ => {}
         }
     }
-    let listener = UnixListener::bind(&fresh).context(what())?;
+    let listener = match UnixListener::bind(&fresh) {
+        // Not of the directory, which is the user's own and was just written to.
+        Err(error) if error.raw_os_error() == Some(libc::EPERM) => return Err(sandboxed()),
+        listener => listener.context(what())?,
+    };
     std::fs::set_permissions(&fresh, std::fs::Permissions::from_mode(0o600)).context(what())?;
     std::fs::rename(&fresh, place.socket()).context(what())?;
     Ok(Some(Held { listener, lock }))

@@ -2,14 +2,15 @@
 
 use std::time::Duration;
 
-use super::scope::{Identity, LONGEST, Scope};
+use super::scope::{Identity, Scope};
 use super::wire::{Unlocked, Vars, Wanted};
+use crate::config::session::LONGEST;
 use crate::names::GroupName;
 use crate::sys::exit::Exit;
 use crate::sys::memory::Locked;
 
 /// How much memory all values may take, in bytes.
-pub(super) const LARGEST: usize = 32 << 20;
+pub(super) const LARGEST: usize = 24 << 20;
 
 /// What a client is, to the table.
 pub(super) struct Client {
@@ -24,7 +25,8 @@ pub(super) struct Client {
 }
 
 impl Client {
-    fn may_use(&self, scope: &Scope) -> bool {
+    /// Tells whether what was unlocked for `scope` is for this client too.
+    pub(super) fn may_use(&self, scope: &Scope) -> bool {
         match scope {
             Scope::Shell(..) => self.shell.as_ref() == Some(scope),
             Scope::Terminal(..) => self.terminal.as_ref() == Some(scope),
@@ -57,8 +59,17 @@ pub(super) struct Entry {
 }
 
 impl Entry {
+    /// Tells whether it only marks a tree, in which some requests are refused. It holds nothing,
+    /// and nothing but the end of its process ends it. An empty group of a shell marks nothing.
+    fn is_fence(&self) -> bool {
+        self.vars.is_empty() && matches!(self.scope, Scope::Tree(_))
+    }
+
     /// When it is over, if nobody uses it.
     fn deadline(&self) -> Duration {
+        if self.is_fence() {
+            return Duration::MAX;
+        }
         self.end.min(self.used.saturating_add(self.idle))
     }
 
@@ -89,19 +100,34 @@ pub(super) struct New {
 }
 
 /// What is unlocked. What leaves it is wiped.
-#[derive(Default)]
 pub(super) struct Table {
     entries: Vec<Entry>,
     last: u64,
+    /// How many entries there may be: each takes a descriptor.
+    most: usize,
 }
 
 impl Table {
+    /// Makes a table for so many groups, and marks of trees.
+    pub(super) fn new(most: usize) -> Self {
+        Self { entries: Vec::new(), last: 0, most }
+    }
+
     /// Keeps values, in the place of older ones of the same group.
     pub(super) fn put(&mut self, new: New, now: Duration) {
         let New { scope, session, wanted, vars, values, idle, max, exit } = new;
+        let end = now.saturating_add(max.min(LONGEST));
+        let is_same = |entry: &&mut Entry| {
+            let all = (&entry.scope, &entry.wanted, &entry.vars) == (&scope, &wanted, &vars);
+            all && entry.values.bytes() == values.bytes()
+        };
+        // Others may be about to take them.
+        if let Some(entry) = self.entries.iter_mut().find(is_same) {
+            (entry.session, entry.idle, entry.end, entry.used) = (session, idle, end, now);
+            return;
+        }
         self.entries.retain(|entry| entry.scope != scope || !is_same_group(&entry.wanted, &wanted));
         self.last += 1;
-        let end = now.saturating_add(max.min(LONGEST));
         let (id, used) = (self.last, now);
         self.entries.push(Entry {
             id,
@@ -117,23 +143,24 @@ impl Table {
         });
     }
 
-    /// Tells whether `more` bytes can be kept too.
+    /// Tells whether another group can be kept, with what is on its way `more` bytes long.
     pub(super) fn has_room(&self, more: usize) -> bool {
         let held: usize = self.entries.iter().map(|entry| entry.values.bytes().len()).sum();
-        held.saturating_add(more) <= LARGEST
+        self.entries.len() < self.most && held.saturating_add(more) <= LARGEST
     }
 
-    /// Finds a group in exactly the state that is wanted. What no longer is in that state, or
-    /// whose shell has become another program, goes. (threats: H5, H11, G14)
+    /// Finds a group in exactly the state that is wanted, after [`Table::expire`]. What no longer
+    /// is in that state, or whose shell has become another program, goes. (threats: H5, H11, G14)
     pub(super) fn find(&mut self, client: &Client, wanted: &Wanted, now: Duration) -> Option<u64> {
-        self.expire(now);
         self.entries.retain(|entry| {
             let is_stale = client.may_use(&entry.scope)
                 && is_same_group(&entry.wanted, wanted)
                 && entry.wanted.state != wanted.state;
             !is_stale && !client.has_outlived(&entry.scope)
         });
-        let fits = |entry: &&Entry| entry.wanted == *wanted && client.may_use(&entry.scope);
+        let fits = |entry: &&Entry| {
+            entry.wanted == *wanted && client.may_use(&entry.scope) && now < entry.deadline()
+        };
         self.entries.iter().find(fits).map(|entry| entry.id)
     }
 
@@ -159,12 +186,16 @@ impl Table {
     /// Forgets what this client may use, and what was unlocked in its session. Returns how
     /// many groups that were.
     pub(super) fn lock(&mut self, client: &Client) -> usize {
-        self.remove(|entry| client.may_use(&entry.scope) || entry.session == client.session)
+        self.forget(|entry| client.may_use(&entry.scope) || entry.session == client.session)
     }
 
     /// Forgets everything.
     pub(super) fn lock_all(&mut self) -> usize {
-        self.remove(|_| true)
+        self.forget(|_| true)
+    }
+
+    fn forget(&mut self, which: impl Fn(&Entry) -> bool) -> usize {
+        self.remove(|entry| !entry.is_fence() && which(entry))
     }
 
     /// Forgets what is over, and what belonged to processes that have ended.
@@ -178,7 +209,12 @@ impl Table {
         before - self.entries.len()
     }
 
-    /// Everything that is kept.
+    /// How many groups are kept, for anybody.
+    pub(super) fn len(&self) -> usize {
+        self.entries.iter().filter(|entry| !entry.is_fence()).count()
+    }
+
+    /// Everything that is kept, and marked.
     pub(super) fn entries(&self) -> &[Entry] {
         &self.entries
     }
@@ -192,9 +228,10 @@ impl Table {
     /// granted it, too.
     pub(super) fn unlocked(&self, client: &Client, now: Duration) -> Vec<Unlocked> {
         let is_shown = |entry: &&Entry| {
-            let granted_here =
-                matches!(entry.scope, Scope::Tree(_)) && entry.session == client.session;
-            client.may_use(&entry.scope) || granted_here
+            // Two sessions that cannot be seen from here are not one.
+            let is_here = entry.session == client.session && client.session != 0;
+            let granted_here = matches!(entry.scope, Scope::Tree(_)) && is_here;
+            !entry.is_fence() && (client.may_use(&entry.scope) || granted_here)
         };
         let told = |entry: &Entry| Unlocked {
             group: entry.wanted.group.clone(),
@@ -206,10 +243,9 @@ impl Table {
         self.entries.iter().filter(is_shown).map(told).collect()
     }
 
-    /// Tells whether this client runs in a tree that was granted something.
+    /// Tells whether this client runs in a tree that was marked.
     pub(super) fn is_granted(&self, client: &Client) -> bool {
-        let is_tree = |entry: &Entry| matches!(entry.scope, Scope::Tree(_));
-        self.entries.iter().any(|entry| is_tree(entry) && client.may_use(&entry.scope))
+        self.entries.iter().any(|entry| entry.is_fence() && client.may_use(&entry.scope))
     }
 }
 
@@ -217,3 +253,7 @@ impl Table {
 fn is_same_group(a: &Wanted, b: &Wanted) -> bool {
     (&a.group, a.source) == (&b.group, b.source)
 }
+
+#[cfg(test)]
+#[path = "table_tests.rs"]
+mod tests;

@@ -9,9 +9,12 @@
 //! they go straight into protected memory, and straight out of it. Each message has exactly one
 //! form in bytes. (threats: G7, G8, G13, G14)
 
+mod payload;
+
 use std::time::Duration;
 
 use crate::names::{GroupName, VarName};
+use payload::{Reader, Writer, read};
 
 /// The version of everything below. Whoever gets another one answers nothing else.
 pub const MAJOR: u8 = 1;
@@ -133,7 +136,7 @@ pub struct Status {
     pub unlocked: Vec<Unlocked>,
     /// How many groups others may use.
     pub elsewhere: u32,
-    /// Whether the client runs in a tree that was granted something.
+    /// Whether the client runs in a tree that was granted something, or little.
     pub is_granted: bool,
 }
 
@@ -321,126 +324,7 @@ impl Reply {
 
 const REFUSALS: [Refusal; 4] =
     [Refusal::Malformed, Refusal::Stranger, Refusal::NoMemory, Refusal::ScreenLocked];
-const WHOSE: [Whose; 4] = [Whose::Shell, Whose::ShellAsTold, Whose::Terminal, Whose::Tree];
 
-/// Writes the parts of a payload. Numbers are big-endian, text and lists begin with their length.
-#[derive(Default)]
-struct Writer(Vec<u8>);
-
-impl Writer {
-    fn flag(&mut self, flag: bool) {
-        self.0.push(flag.into());
-    }
-
-    fn number(&mut self, number: u32) {
-        self.0.extend(number.to_be_bytes());
-    }
-
-    /// In milliseconds; what does not fit is as good as for ever.
-    fn time(&mut self, time: Duration) {
-        self.0.extend(u64::try_from(time.as_millis()).unwrap_or(u64::MAX).to_be_bytes());
-    }
-
-    /// A length that does not fit belongs to what is too long for a frame anyway.
-    fn len(&mut self, len: usize) {
-        self.0.extend(u16::try_from(len).unwrap_or(u16::MAX).to_be_bytes());
-    }
-
-    fn text(&mut self, text: &str) {
-        self.len(text.len());
-        self.0.extend(text.as_bytes());
-    }
-
-    fn list<T>(&mut self, list: &[T], mut write: impl FnMut(&mut Self, &T)) {
-        self.len(list.len());
-        for item in list {
-            write(self, item);
-        }
-    }
-
-    fn whose(&mut self, whose: Whose) {
-        let at = WHOSE.iter().position(|known| *known == whose).unwrap_or_default();
-        self.0.push(u8::try_from(at).unwrap_or_default());
-    }
-
-    fn wanted(&mut self, wanted: &Wanted) {
-        self.text(wanted.group.as_str());
-        self.0.extend(wanted.source);
-        self.0.extend(wanted.state);
-    }
-
-    fn vars(&mut self, vars: &Vars) {
-        self.list(vars, |to, (name, len)| {
-            to.text(name.as_str());
-            to.number(*len);
-        });
-    }
-}
-
-/// Reads what a [`Writer`] wrote. `None` is a fault: what is missing, or has no meaning.
-struct Reader<'a>(&'a [u8]);
-
-/// Reads a whole payload: nothing may be left of it.
-fn read<T>(payload: &[u8], message: impl FnOnce(&mut Reader) -> Option<T>) -> Result<T, Fault> {
-    let mut from = Reader(payload);
-    message(&mut from).filter(|_| from.0.is_empty()).ok_or(Fault::Malformed)
-}
-
-impl<'a> Reader<'a> {
-    fn bytes(&mut self, len: usize) -> Option<&'a [u8]> {
-        let (bytes, rest) = self.0.split_at_checked(len)?;
-        self.0 = rest;
-        Some(bytes)
-    }
-
-    fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
-        self.bytes(N)?.try_into().ok()
-    }
-
-    fn byte(&mut self) -> Option<u8> {
-        self.array().map(|[byte]| byte)
-    }
-
-    fn flag(&mut self) -> Option<bool> {
-        match self.byte()? {
-            0 => Some(false),
-            1 => Some(true),
-            _ => None,
-        }
-    }
-
-    fn number(&mut self) -> Option<u32> {
-        self.array().map(u32::from_be_bytes)
-    }
-
-    fn time(&mut self) -> Option<Duration> {
-        self.array().map(u64::from_be_bytes).map(Duration::from_millis)
-    }
-
-    fn text(&mut self) -> Option<&'a str> {
-        let len = self.array().map(u16::from_be_bytes)?;
-        std::str::from_utf8(self.bytes(len.into())?).ok()
-    }
-
-    /// Takes memory for what is there, whatever the length says.
-    fn list<T>(&mut self, mut item: impl FnMut(&mut Self) -> Option<T>) -> Option<Vec<T>> {
-        let len = self.array().map(u16::from_be_bytes)?;
-        (0..len).map(|_| item(self)).collect()
-    }
-
-    fn whose(&mut self) -> Option<Whose> {
-        WHOSE.get(usize::from(self.byte()?)).copied()
-    }
-
-    fn group(&mut self) -> Option<GroupName> {
-        GroupName::parse(self.text()?).ok()
-    }
-
-    fn wanted(&mut self) -> Option<Wanted> {
-        Some(Wanted { group: self.group()?, source: self.array()?, state: self.array()? })
-    }
-
-    fn vars(&mut self) -> Option<Vars> {
-        self.list(|from| Some((VarName::parse(from.text()?).ok()?, from.number()?)))
-    }
-}
+#[cfg(test)]
+#[path = "wire_tests.rs"]
+mod tests;

@@ -259,12 +259,11 @@ type Prompt = (OwnedObjectPath, String, HashMap<String, OwnedValue>, String);
 
 /// Encrypts a password of at most 15 bytes for GNOME Keyring, by its protocol `sx-aes-1`: a
 /// Diffie-Hellman exchange, whose own secret number is 1 here. So the public one is 2, and
-/// what both sides share is the other's public one.
+/// what both sides share is the other's public one: without the zeros that it may begin with,
+/// as GNOME Keyring's own library hashes it. One in 256 begins with one.
 fn encrypted(exchange: &str, password: &str) -> String {
     let theirs = exchange.lines().find_map(|line| line.strip_prefix("public=")).unwrap();
-    let theirs = BASE64_STANDARD.decode(theirs).unwrap();
-    let mut shared = vec![0; 192 - theirs.len()];
-    shared.extend(theirs);
+    let shared = BASE64_STANDARD.decode(theirs).unwrap();
     let key = hmac(&hmac(&[0; 32], &shared), &[1]);
     let padding = 16 - password.len();
     let mut block = [u8::try_from(padding).unwrap(); 16];

@@ -123,6 +123,26 @@ impl<'a> Start<'a> {
     /// Starts it, and waits for the first prompt.
     #[track_caller]
     pub(crate) fn start(self) -> Hooked {
+        let pty = Pty::spawn(&mut self.command());
+        self.greet(pty)
+    }
+
+    /// The same on the terminal of a shell that has ended.
+    #[track_caller]
+    pub(crate) fn start_again_on(self, old: Hooked) -> Hooked {
+        let mut pty = old.pty;
+        pty.restart(&mut self.command());
+        self.greet(pty)
+    }
+
+    fn greet(&self, pty: Pty) -> Hooked {
+        let mut hooked =
+            Hooked { shell: self.shell, pty, prompts: vec![0], greeting: String::new() };
+        hooked.greeting = hooked.next_prompt();
+        hooked
+    }
+
+    fn command(&self) -> std::process::Command {
         let words = self.words();
         let (program, args) = words.split_first().unwrap();
         let mut command: Cmd = self.world.command(program).cwd(&self.cwd).env("PWD", &self.cwd);
@@ -136,11 +156,7 @@ impl<'a> Start<'a> {
         if !self.wrapper.is_empty() {
             command = command.under(&self.wrapper);
         }
-        let pty = Pty::spawn(&mut command.std());
-        let mut hooked =
-            Hooked { shell: self.shell, pty, prompts: vec![0], greeting: String::new() };
-        hooked.greeting = hooked.next_prompt();
-        hooked
+        command.std()
     }
 
     fn write_startup_file(&self) -> PathBuf {

@@ -70,13 +70,14 @@ fi
 printf '%s\n' "$found"
 "#;
 
-/// The mima that is installed: dies in the app if it is told to.
+/// The mima that is installed: dies in the app, or as a doctor, if it is told to.
 const BINARY: &str = r#"case $0 in
   */Mima.app/*)
     printf '%s\n' "$0 $*" >>"@MAC@/calls"
     [ ! -e "@MAC@/killing" ] || kill -9 $$
     [ ! -e "@MAC@/broken" ] || exit 3 ;;
 esac
+[ "$1" != doctor ] || [ ! -e "@MAC@/sick" ] || exit 3
 exec '@MIMA@' "$@"
 "#;
 
@@ -182,6 +183,16 @@ impl Mac {
         let make = self.world.command("make").args(["-s", target]).cwd(self.checkout());
         let make = make.arg(format!("PREFIX={}", self.prefix.display()));
         make.args(variables.iter().map(|(name, value)| format!("{name}={value}"))).run()
+    }
+
+    /// Takes apart what `make install` printed: what it says itself, and what comes from the
+    /// doctor that it calls in the end.
+    #[track_caller]
+    pub(crate) fn said(output: &Output) -> (String, String) {
+        let out = output.out();
+        let (itself, doctor) =
+            out.split_once("mima: what mima doctor says:\n").unwrap_or_else(|| panic!("{output}"));
+        (itself.to_owned(), doctor.to_owned())
     }
 
     /// Where it was checked out.

@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "a frame offers more than each moment's tests use")]
 
+pub(crate) mod agents;
 pub(crate) mod command;
 #[cfg(all(target_os = "linux", feature = "secret-service"))]
 pub(crate) mod desktop;
@@ -9,13 +10,18 @@ pub(crate) mod fake_keychain;
 pub(crate) mod hooked;
 pub(crate) mod leaks;
 pub(crate) mod mac;
+pub(crate) mod memory;
 pub(crate) mod project;
 pub(crate) mod pty;
 pub(crate) mod random;
+#[cfg(target_os = "macos")]
+pub(crate) mod real_keychain;
 pub(crate) mod scenario;
+pub(crate) mod serve;
 pub(crate) mod session;
 pub(crate) mod source;
 pub(crate) mod strace;
+pub(crate) mod tab;
 pub(crate) mod user;
 pub(crate) mod world;
 

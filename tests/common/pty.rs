@@ -48,26 +48,16 @@ impl Pty {
         rustix::pty::unlockpt(&master).unwrap();
         let name = rustix::pty::ptsname(&master, Vec::new()).unwrap();
         let slave = PathBuf::from(name.into_string().unwrap());
-        let terminal = open(&slave);
-        let size = Winsize { ws_row: 40, ws_col: 200, ws_xpixel: 0, ws_ypixel: 0 };
-        rustix::termios::tcsetwinsize(&terminal, size).unwrap();
-        for stream in [Command::stdin, Command::stdout, Command::stderr] {
-            stream(command, terminal.try_clone().unwrap());
-        }
-        // SAFETY: setsid and ioctl are async-signal-safe, and nothing is allocated.
-        unsafe {
-            command.pre_exec(|| {
-                rustix::process::setsid()?;
-                rustix::process::ioctl_tiocsctty(rustix::stdio::stdin())?;
-                Ok(())
-            })
-        };
-        let child = super::spawn(command);
-        // The command still holds the terminal; if it did for ever, its end would not be seen.
-        for stream in [Command::stdin, Command::stdout, Command::stderr] {
-            stream(command, std::process::Stdio::null());
-        }
+        let child = lead(&slave, command);
         Self { master, slave, child, seen: Vec::new(), matched: 0 }
+    }
+
+    /// Starts another command on the same terminal, which must have lost its leader.
+    #[track_caller]
+    pub(crate) fn restart(&mut self, command: &mut Command) {
+        self.wait();
+        self.child = lead(&self.slave, command);
+        self.matched = self.seen.len();
     }
 
     /// Waits until `text` has been printed, and goes on after it. Line ends are `\r\n`.
@@ -227,4 +217,29 @@ impl Drop for Pty {
 fn open(slave: &std::path::Path) -> OwnedFd {
     let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC;
     rustix::fs::open(slave, flags, Mode::empty()).unwrap()
+}
+
+/// Starts a command that leads the terminal.
+#[track_caller]
+fn lead(slave: &std::path::Path, command: &mut Command) -> Child {
+    let terminal = open(slave);
+    let size = Winsize { ws_row: 40, ws_col: 200, ws_xpixel: 0, ws_ypixel: 0 };
+    rustix::termios::tcsetwinsize(&terminal, size).unwrap();
+    for stream in [Command::stdin, Command::stdout, Command::stderr] {
+        stream(command, terminal.try_clone().unwrap());
+    }
+    // SAFETY: setsid and ioctl are async-signal-safe, and nothing is allocated.
+    unsafe {
+        command.pre_exec(|| {
+            rustix::process::setsid()?;
+            rustix::process::ioctl_tiocsctty(rustix::stdio::stdin())?;
+            Ok(())
+        })
+    };
+    let child = super::spawn(command);
+    // The command still holds the terminal; if it did for ever, its end would not be seen.
+    for stream in [Command::stdin, Command::stdout, Command::stderr] {
+        stream(command, std::process::Stdio::null());
+    }
+    child
 }

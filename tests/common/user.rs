@@ -11,34 +11,61 @@ use super::{is_root, require};
 /// Who that is.
 pub(crate) const USER: u32 = 12345;
 
-/// A world that belongs to [`USER`], and mima there in that name.
+/// A world that belongs to somebody, and mima there in that name.
 pub(crate) struct User {
     pub(crate) world: World,
     setpriv: String,
+    uid: u32,
 }
 
 impl User {
-    /// `None` where only root could become that user, and is not.
+    /// A world of [`USER`]; `None` where only root could become that user, and is not.
     pub(crate) fn new() -> Option<Self> {
+        Self::of(USER)
+    }
+
+    /// A world of another user.
+    pub(crate) fn of(uid: u32) -> Option<Self> {
         let setpriv = require("setpriv")?;
         if !is_root("can become another user") {
             return None;
         }
         let world = World::new();
         // The one that is tested may stand where only root can go.
-        copy_executable(super::world::mima(), &world.root().join("mima-binary"));
-        for path in files_below(world.root()).into_iter().chain([world.root().to_owned()]) {
-            std::os::unix::fs::lchown(&path, Some(USER), Some(USER)).unwrap();
+        let binary = world.root().join("mima-binary");
+        copy_executable(super::world::mima(), &binary);
+        std::fs::remove_file(world.bin().join("mima")).unwrap();
+        std::os::unix::fs::symlink(binary, world.bin().join("mima")).unwrap();
+        let user = Self { world, setpriv: setpriv.to_str().unwrap().to_owned(), uid };
+        user.give_all();
+        mode(user.world.root(), 0o755);
+        Some(user)
+    }
+
+    /// Gives everything in the world to the user: what the test has written, too.
+    pub(crate) fn give_all(&self) {
+        let root = self.world.root();
+        for path in files_below(root).into_iter().chain([root.to_owned()]) {
+            std::os::unix::fs::lchown(&path, Some(self.uid), Some(self.uid)).unwrap();
         }
-        mode(world.root(), 0o755);
-        Some(Self { world, setpriv: setpriv.to_str().unwrap().to_owned() })
     }
 
     /// Runs `mima` as the user.
     pub(crate) fn mima(&self, args: &[&str], cwd: &Path) -> Cmd {
         let cmd = self.world.command(self.world.root().join("mima-binary")).args(args).cwd(cwd);
-        let (uid, gid) = (format!("--reuid={USER}"), format!("--regid={USER}"));
-        cmd.under(&[&self.setpriv, &uid, &gid, "--clear-groups"])
+        cmd.under(&self.wrapper())
+    }
+
+    /// Runs any program as the user.
+    pub(crate) fn command(&self, program: &str) -> Cmd {
+        self.world.command(program).under(&self.wrapper())
+    }
+
+    /// What turns a command of root's into the user's.
+    pub(crate) fn wrapper(&self) -> [String; 4] {
+        let ids = [format!("--reuid={}", self.uid), format!("--regid={}", self.uid)];
+        let [user, group] = ids;
+        [self.setpriv.clone(), user, group, "--clear-groups".to_owned()]
     }
 }
 

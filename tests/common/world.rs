@@ -1,7 +1,7 @@
 //! A machine of one's own for one test: home, temporary and runtime directory, programs.
 //!
-//! Nothing of the developer's environment gets in. When the test is over, no file of the world
-//! may hold a secret that the test worked with.
+//! Nothing of the developer's environment gets in. When the test is over, its session agents end,
+//! and no file of the world may hold a secret that the test worked with.
 
 use std::ffi::{OsStr, OsString};
 use std::hash::{BuildHasher, Hasher, RandomState};
@@ -185,6 +185,23 @@ impl World {
         std::fs::read(self.root().join("asked")).unwrap_or_default().len()
     }
 
+    /// Forgets what `MIMA_ASKPASS` was asked so far, and returns how often that was.
+    pub(crate) fn take_asked(&self) -> usize {
+        let asked = self.asked();
+        let _none_yet = std::fs::remove_file(self.root().join("asked"));
+        asked
+    }
+
+    /// The socket of the session agent.
+    pub(crate) fn socket(&self) -> PathBuf {
+        let below = if cfg!(target_os = "macos") {
+            "home/Library/Application Support/mima/run/agent.sock"
+        } else {
+            "run/mima/agent.sock"
+        };
+        self.root().join(below)
+    }
+
     /// Returns what `MIMA_ASKPASS` was asked.
     pub(crate) fn questions(&self) -> String {
         std::fs::read_to_string(self.root().join("questions")).unwrap_or_default()
@@ -243,6 +260,7 @@ impl World {
 
 impl Drop for World {
     fn drop(&mut self) {
+        super::agents::end(self.root());
         if !std::thread::panicking() {
             self.assert_no_leak();
         }

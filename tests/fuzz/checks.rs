@@ -17,3 +17,31 @@ pub(crate) fn proc_stat(data: &[u8]) {
     );
     assert_eq!(parse_stat(line.as_bytes()), Some(process), "{line:?}");
 }
+
+/// A dotenv file is read, or it is said what is wrong. What was read can be written and is read as
+/// the same; and so is any text that is taken for a value.
+pub(crate) fn dotenv(data: &[u8]) {
+    use mima::config::dotenv::parse;
+    use mima::shell::quote;
+    let known = |name: &str| (name.len() == 1).then(|| "é'\"$\\\r\n".as_bytes().to_vec());
+    let check = |name: &str, value: &[u8]| {
+        let Some(quoted) = quote::dotenv(value) else { return };
+        let line = [name.as_bytes(), b"=", &quoted].concat();
+        // Quoted it can be larger than a file.
+        let Ok(entries) = parse(&line) else { return assert!(line.len() > 256 << 10) };
+        let [entry] = &entries[..] else { panic!("{} variables", entries.len()) };
+        assert_eq!(entry.name.as_str(), name);
+        assert_eq!(entry.value(&|_| panic!("it refers to nothing")).ok().as_deref(), Some(value));
+    };
+    let is_plain = |message: String| message.bytes().all(|byte| (b' '..=b'~').contains(&byte));
+    match parse(data) {
+        Err(fault) => assert!(is_plain(fault.in_file("f").to_string())),
+        Ok(entries) => entries.iter().for_each(|entry| match entry.value(&known) {
+            Err(fault) => assert!(is_plain(fault.in_file("f").to_string())),
+            Ok(value) => check(entry.name.as_str(), &value),
+        }),
+    }
+    if !data.contains(&0) && data.len() < 100_000 {
+        check("K", data);
+    }
+}

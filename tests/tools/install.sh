@@ -12,6 +12,10 @@ need fish fish
 need age age
 need direnv direnv
 need zoxide zoxide
+need make make
+need git git
+need perl perl
+need tmux tmux
 need shellcheck shellcheck
 need shfmt shfmt
 if [ "$(uname)" = Linux ]; then
@@ -19,6 +23,7 @@ if [ "$(uname)" = Linux ]; then
   need strace strace
   need setpriv util-linux
   need unshare util-linux
+  need ex vim-tiny
   need dbus-daemon dbus
   need gnome-keyring-daemon gnome-keyring
   need secret-tool libsecret-tools

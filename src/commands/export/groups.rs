@@ -113,23 +113,16 @@ pub(super) fn export(
     if was(&locked_key) {
         return Some(locked(locked_key, None));
     }
-    if let Some(secrets) = unlocked(mima, &wanted) {
-        return Some(Exported { secrets, notice: None, suffix: open_key });
-    }
-    if !args.typed {
+    let unlocked = read_unlocked(mima, &wanted);
+    if unlocked.is_none() && !args.typed {
         let notice = Failure::new(Kind::Locked, format!("{what}: mima reload"));
         return Some(locked(locked_key, Some(notice)));
     }
-    Some(match read(mima, &wanted, before, plan) {
+    let secrets = unlocked.map_or_else(|| read(mima, &wanted), Ok);
+    Some(match secrets.and_then(|secrets| check_together(secrets, before, plan)) {
         Ok(secrets) => Exported { secrets, notice: None, suffix: open_key },
         Err(failure) => locked(locked_key, reloadable(failure)),
     })
-}
-
-/// Reads the values, if nobody needs to be asked.
-fn unlocked(mima: &Mima, wanted: &Wanted) -> Option<Vec<(VarName, Secret)>> {
-    // What is wrong with the store is said by whoever may ask.
-    wanted.read_unlocked(mima, &*mima.store().ok()?).ok()?
 }
 
 /// Says what the failure has come to. What a store says to do after a wrong passphrase, or none,
@@ -152,20 +145,26 @@ fn held(wanted: &Wanted, before: &Before) -> Vec<(VarName, Secret)> {
     wanted.variables().filter_map(held).collect()
 }
 
-/// Reads the values, after one proof of presence, unless nothing could be started with them.
-fn read(
-    mima: &Mima,
-    wanted: &Wanted,
+/// Reads the values, if nobody needs to be asked.
+fn read_unlocked(mima: &Mima, wanted: &Wanted) -> Option<Vec<(VarName, Secret)>> {
+    // What is wrong with the store is said by whoever may ask.
+    wanted.read_unlocked(mima, &*mima.store().ok()?).ok()?
+}
+
+/// Reads the values, after one proof of presence.
+fn read(mima: &Mima, wanted: &Wanted) -> Result<Vec<(VarName, Secret)>> {
+    let store = mima.store()?;
+    wanted.check_exist(&*store)?;
+    let who = "this shell and all that it starts";
+    wanted.read(mima, &*store, &Purpose { verb: "export", who, is_use: false })
+}
+
+/// Refuses values with which nothing could be started.
+fn check_together(
+    secrets: Vec<(VarName, Secret)>,
     before: &Before,
     plan: &Plan,
 ) -> Result<Vec<(VarName, Secret)>> {
-    let store = mima.store()?;
-    wanted.check_exist(&*store)?;
-    let secrets = wanted.read(
-        mima,
-        &*store,
-        &Purpose { verb: "export", who: "this shell and all that it starts", is_use: false },
-    )?;
     let public = plan.vars.iter().filter_map(|(name, value)| {
         let copy = Secret::new(value.as_ref()?.expose().to_vec());
         Some((name.clone(), copy))

@@ -6,7 +6,7 @@ use super::Finding;
 use crate::error::{Failure, Kind};
 use crate::store::Store;
 use crate::store::keychain::api::Api;
-use crate::store::keychain::{Keychain, Tier};
+use crate::store::keychain::{Keychain, Reconciled, Tier, listed};
 use crate::term::word;
 
 const SUBJECT: &str = "keychain";
@@ -37,7 +37,53 @@ pub fn check<A: Api>(keychain: &Keychain<A>, index: &Path) -> Vec<Finding> {
                 Finding::note(SUBJECT, other)
                     .fix("mima secret add --force NAME, for each, stores it as it is done now")
             }));
+            match keychain.disagreement() {
+                // What keeps one from looking may have kept one from finding the tier.
+                Err(failure) => found.push(failed(&failure, index)),
+                Ok(report) => found.extend(of_disagreement(&report)),
+            }
         }
+    }
+    found
+}
+
+/// Where mima's own list of secrets and the keychain disagree. `mima prune` makes them agree.
+fn of_disagreement(report: &Reconciled) -> Vec<Finding> {
+    const MEND: &str = "mima prune";
+    let mut found = Vec::new();
+    if !report.gone.is_empty() {
+        let gone = listed(&report.gone);
+        found.push(
+            Finding::warning(
+                SUBJECT,
+                format!(
+                    "mima stored them, and the keychain no longer has them: {gone}; store them again with mima secret add --force NAME, or forget them"
+                ),
+            )
+            .fix(MEND),
+        );
+    }
+    if !report.found.is_empty() {
+        let new = listed(&report.found);
+        found.push(
+            Finding::warning(
+                SUBJECT,
+                format!("the keychain has them, and mima does not list them: {new}"),
+            )
+            .fix(MEND),
+        );
+    }
+    if report.swept > 0 {
+        found.push(
+            Finding::note(
+                SUBJECT,
+                format!(
+                    "items left over in the keychain by a mima that was killed, unless one is at work: {}",
+                    report.swept
+                ),
+            )
+            .fix(MEND),
+        );
     }
     found
 }

@@ -3,6 +3,7 @@
 //! Nothing is asked, decrypted, changed or started. Each check is on its own: one that cannot
 //! be made is a finding itself, and keeps no other from being made.
 
+mod agent;
 mod approvals;
 mod files;
 mod hook;
@@ -105,6 +106,7 @@ pub fn examine(mima: &Result<Mima, Failure>) -> Vec<Finding> {
             found.extend(files::check(mima.paths()));
             found.extend(stores::check(mima));
             found.extend(links::check(mima));
+            found.extend(agent::check(mima));
             found.extend(approvals::check(mima));
         }
         Err(failure) => found.push(Finding::of("files", failure)),

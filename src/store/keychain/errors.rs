@@ -137,7 +137,7 @@ pub(super) fn gone(name: &SecretName, tier: Tier) -> Failure {
         }
         Tier::Stable | Tier::AdHoc => failure,
     };
-    failure.hint(format!("store it again: mima secret add {name}"))
+    failure.hint(format!("store it again: mima secret add --force {name}"))
 }
 
 /// Says that a value may not come to lie where it is protected less.
@@ -152,5 +152,7 @@ pub(super) fn would_weaken(name: &SecretName, tier: Tier) -> Failure {
 
 /// What to do about an item that was bound to another build.
 pub(super) fn other_build(name: &SecretName) -> String {
-    format!("another build of mima stored it; to make it this one's: mima secret add {name}")
+    format!(
+        "another build of mima stored it; to make it this one's: mima secret add --force {name}"
+    )
 }

@@ -19,6 +19,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use super::api::{Found, Place};
+use super::report::Reconciled;
 use super::tier::{PROBE, Tier};
 use crate::error::{Failure, Kind, Result};
 use crate::names::SecretName;
@@ -49,20 +50,6 @@ pub(super) struct Index {
     pub(super) probe: Option<(String, Tier)>,
     pub(super) items: BTreeMap<SecretName, Entry>,
     pub(super) stale: BTreeSet<(Place, String)>,
-}
-
-/// How the index and the keychain disagreed. By now they agree.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Reconciled {
-    /// The index knew them, and the keychain does not have them.
-    pub gone: Vec<SecretName>,
-    /// The keychain has them, and the index did not know.
-    pub found: Vec<SecretName>,
-    /// How many items were left over, from values that have been replaced for example, and
-    /// are deleted now.
-    pub swept: usize,
-    /// Protected ones that this build cannot see, so nobody knows.
-    pub unseen: Vec<SecretName>,
 }
 
 /// Returns the account of a secret's item.

@@ -7,6 +7,7 @@
 //! | `apple` | that trait over `sys::keychain`; on macOS only |
 //! | `tier` | what macOS can do for this build of mima, found by trying |
 //! | `index` | which secrets there are, and where; mima's own file |
+//! | `report` | how the index and the keychain disagree |
 //! | `errors` | what an answer of macOS means, for a person |
 //!
 //! Adding and deleting are open to mima at any time, because `.userPresence` guards only
@@ -18,6 +19,7 @@ pub mod api;
 mod apple;
 mod errors;
 mod index;
+mod report;
 mod tier;
 
 use std::collections::BTreeMap;
@@ -35,8 +37,9 @@ use crate::secret::Secret;
 use crate::{fs, term};
 
 use api::{Api, Found, Item, Key, Place, Signature, Status};
-pub use index::Reconciled;
 use index::{Entry, Index, account};
+pub use report::Reconciled;
+pub(crate) use report::listed;
 pub use tier::Tier;
 use tier::probe;
 
@@ -61,7 +64,14 @@ pub fn open(paths: &Paths, prompter: Prompter) -> Box<dyn Store> {
 /// Returns the keychain of this Mac, for what only a keychain can tell.
 #[cfg(target_os = "macos")]
 pub fn here(paths: &Paths, prompter: Prompter) -> Keychain<impl Api + use<>> {
-    Keychain::new(apple::Apple::default(), paths, prompter)
+    Keychain::new(apple(), paths, prompter)
+}
+
+/// Returns the calls to the keychains of this Mac, for whoever has another answer to one of
+/// them.
+#[cfg(target_os = "macos")]
+pub fn apple() -> impl Api<Context = crate::sys::keychain::Context> + use<> {
+    apple::Apple::default()
 }
 
 /// The store, over the real keychain or another.
@@ -103,19 +113,38 @@ impl<A: Api> Keychain<A> {
             Err(failure) if failure.kind() == Kind::Damaged => Index::default(),
             Err(failure) => return Err(failure),
         };
-        // Not what was found last time: to a program that may not see it, the protected
-        // keychain looks empty, and every secret in it would be forgotten.
-        index.probe = None;
-        let mut seen = BTreeMap::from([(Place::Login, self.list(Place::Login)?)]);
-        if self.tier_for(&mut index)? == Tier::Protected {
-            seen.insert(Place::DataProtection, self.list(Place::DataProtection)?);
-        }
+        let seen = self.look(&mut index)?;
         let mut report = index.reconcile(&seen);
         // Before anything is deleted, so that the index never points to nothing.
         index.write(&self.index)?;
         report.swept = self.sweep(&mut index);
         index.write(&self.index)?;
         Ok(report)
+    }
+
+    /// Tells how the index and the keychain disagree, and leaves both as they are. Never asks
+    /// for presence. Without an index there is nothing to disagree with.
+    pub fn disagreement(&self) -> Result<Reconciled> {
+        let Some(mut index) = Index::read(&self.index)? else { return Ok(Reconciled::default()) };
+        let seen = self.look(&mut index)?;
+        let mut report = index.reconcile(&seen);
+        let is_there = |(place, account): &&(Place, String)| {
+            seen.get(place).is_some_and(|items| items.iter().any(|item| item.account == *account))
+        };
+        report.swept = index.stale.iter().filter(is_there).count();
+        Ok(report)
+    }
+
+    /// Lists mima's items in each place that this build can look at.
+    fn look(&self, index: &mut Index) -> Result<BTreeMap<Place, Vec<Found>>> {
+        // Not what was found last time: to a program that may not see it, the protected
+        // keychain looks empty, and every secret in it would be missed.
+        index.probe = None;
+        let mut seen = BTreeMap::from([(Place::Login, self.list(Place::Login)?)]);
+        if self.tier_for(index)? == Tier::Protected {
+            seen.insert(Place::DataProtection, self.list(Place::DataProtection)?);
+        }
+        Ok(seen)
     }
 
     /// Returns what macOS knows about this build, which explains its tier.
@@ -291,7 +320,7 @@ fn unframed(name: &SecretName, bytes: &Secret) -> Result<Secret> {
     let value = bytes.expose().strip_prefix(header(name).as_slice());
     value.map(|value| Secret::new(value.to_vec())).ok_or_else(|| {
         Failure::new(Kind::Damaged, format!("the keychain's item `{name}` is not what mima stored"))
-            .hint(format!("store it again: mima secret add {name}"))
+            .hint(format!("store it again: mima secret add --force {name}"))
     })
 }
 

@@ -1,5 +1,6 @@
 //! The way to the service: one connection, opened when the store is first used.
 
+use std::cell::OnceCell;
 use std::collections::HashMap;
 use std::io;
 use std::thread;
@@ -25,6 +26,8 @@ const ELSEWHERE: &str = "outside of a desktop session, keep secrets in the vault
 pub(super) struct Bus {
     connection: Connection,
     service: SecretService<'static>,
+    /// Set when the end of the service is waited for.
+    watched: OnceCell<()>,
 }
 
 /// Attributes of an item, to look it up by.
@@ -67,7 +70,7 @@ impl Bus {
         let connection = open(address)?;
         let service = SecretService::connect_with_existing(EncryptionType::Dh, connection.clone())
             .map_err(|error| explain(&error))?;
-        Ok(Self { connection, service })
+        Ok(Self { connection, service, watched: OnceCell::new() })
     }
 
     /// Returns the items that have all of `attributes`, whether they can be read or not.
@@ -100,16 +103,44 @@ impl Bus {
         self.asking(|service| service.unlock_all(&items.iter().collect::<Vec<_>>()))
     }
 
-    /// Waits for a prompt of the service. The signal that tells how it ended never comes if
-    /// the service dies meanwhile; the bus tells that, and then the connection is closed.
+    /// Adds an item. KeePassXC has a prompt even for that, which shows nothing.
+    pub(super) fn create(
+        &self,
+        collection: &Collection<'_>,
+        label: &str,
+        attributes: Attributes<'_>,
+        value: &[u8],
+        content_type: &str,
+    ) -> Result<()> {
+        self.asking(|_| {
+            collection.create_item(label, attributes, value, true, content_type).map(drop)
+        })
+    }
+
+    /// Deletes an item. KeePassXC has a prompt for that, too.
+    pub(super) fn delete(&self, item: &Item<'_>) -> Result<()> {
+        self.asking(|_| item.delete())
+    }
+
+    /// Does what may make the service ask, and waits for the end of that. The signal that tells
+    /// how a prompt ended never comes if the service dies meanwhile; the bus tells that, and
+    /// then the connection is closed.
     fn asking<'a, T>(
         &'a self,
         ask: impl FnOnce(&'a SecretService<'a>) -> Result<T, Error>,
     ) -> Result<T> {
-        let proxy = DBusProxy::new(&self.connection).map_err(|error| explain(&error.into()))?;
-        let owners = proxy
-            .receive_name_owner_changed_with_args(&[(0, SERVICE)])
-            .map_err(|error| explain(&error.into()))?;
+        if self.watched.get().is_none() {
+            self.watch().map_err(|error| explain(&error.into()))?;
+            // Nobody else sets it: a bus stays on its thread.
+            self.watched.set(()).ok();
+        }
+        ask(&self.service).map_err(|error| explain(&error))
+    }
+
+    /// Closes the connection as soon as the service is gone.
+    fn watch(&self) -> zbus::Result<()> {
+        let proxy = DBusProxy::new(&self.connection)?;
+        let owners = proxy.receive_name_owner_changed_with_args(&[(0, SERVICE)])?;
         let connection = self.connection.clone();
         // Ends with the connection, or with mima.
         thread::spawn(move || {
@@ -121,7 +152,7 @@ impl Bus {
                 drop(connection.close());
             }
         });
-        ask(&self.service).map_err(|error| explain(&error))
+        Ok(())
     }
 }
 

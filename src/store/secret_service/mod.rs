@@ -213,15 +213,13 @@ impl Store for SecretService {
         let there = self.find(name)?;
         let content_type = content_type(value.expose());
         if let Some(item) = one_of(name, &there)? {
-            item.set_secret(value.expose(), content_type)
+            item.set_secret(value.expose(), content_type).map_err(|error| explain(&error))
         } else {
             let attributes = Attributes::from([SCHEMA, APPLICATION, (NAME, name.as_str())]);
             let label = format!("mima: {name}");
-            let made =
-                collection.create_item(&label, attributes, value.expose(), true, content_type);
-            made.map(drop)
+            bus.create(&collection, &label, attributes, value.expose(), content_type)
         }
-        .map_err(|error| explain(&error).context(format!("could not store {name}")))?;
+        .map_err(|failure| failure.context(format!("could not store {name}")))?;
         names.push(name.clone());
         self.remember(names)
     }
@@ -263,12 +261,13 @@ impl Store for SecretService {
         if !names.contains(name) {
             return Err(super::no_such_secret(name, &names));
         }
-        self.open(self.bus()?, &Reason::new(format!("mima, to remove {name}")))?;
+        let bus = self.bus()?;
+        self.open(bus, &Reason::new(format!("mima, to remove {name}")))?;
         fs::private_dir(&self.data)?;
         let _lock = fs::Lock::acquire(&self.lock)?;
         let there = self.find(name)?;
         for item in there.all() {
-            item.delete().map_err(|error| explain(&error))?;
+            bus.delete(item)?;
         }
         let mut names = self.names()?;
         names.retain(|other| other != name);

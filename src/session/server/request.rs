@@ -1,0 +1,154 @@
+//! What the agent does with a request: who is asking, and what that one may have.
+
+use std::time::Duration;
+
+use super::super::connection::State;
+use super::super::scope::{self, Scope};
+use super::super::table::Client;
+use super::super::wire::{
+    LARGEST_GROUP, Put, Refusal, Reply, Request, Status, Vars, Wanted, Whose,
+};
+use super::{Accepted, Server};
+use crate::sys::exit::Exit;
+use crate::sys::memory::Locked;
+use crate::sys::processes::Process;
+
+impl Server<'_> {
+    /// Decides on a request. `None` closes the connection without a word.
+    pub(super) fn request(
+        &mut self,
+        at: usize,
+        request: Request,
+        now: Duration,
+    ) -> Option<(Reply, Option<State>)> {
+        let (process, client) = self.who(at)?;
+        self.table.expire(now);
+        let reply = match request {
+            Request::Get { wanted, is_use } => {
+                return Some(self.get(&client, &wanted, is_use, now));
+            }
+            Request::Put(put) => return Some(self.put(&process, &client, put)),
+            Request::Lock { all } => {
+                let count = if all { self.lock_all() } else { self.lock(&client) };
+                Reply::Done(u32::try_from(count).unwrap_or(u32::MAX))
+            }
+            Request::Status => {
+                let unlocked = self.table.unlocked(&client, now);
+                let elsewhere = self.table.len() - unlocked.len();
+                Reply::Status(Status {
+                    pid: std::process::id(),
+                    memory: self.ground.memory.to_owned(),
+                    unlocked,
+                    elsewhere: u32::try_from(elsewhere).unwrap_or(u32::MAX),
+                    is_granted: self.table.is_granted(&client),
+                })
+            }
+            Request::Stop if !self.may_stop(at) => Reply::Refused(Refusal::Stranger),
+            Request::Stop => {
+                let count = self.lock_all();
+                self.is_ending = true;
+                Reply::Done(u32::try_from(count).unwrap_or(u32::MAX))
+            }
+        };
+        Some((reply, None))
+    }
+
+    /// The client, if it is still the one that connected, and what it may use.
+    fn who(&self, at: usize) -> Option<(Process, Client)> {
+        let (process, kernel) = (self.client(at)?, self.ground.kernel);
+        let client = Client {
+            shell: scope::shell_scope(kernel, &process),
+            terminal: scope::terminal_scope(kernel, &process),
+            ancestors: scope::ancestors(kernel, &process),
+            session: process.session,
+        };
+        Some((process, client))
+    }
+
+    /// Tells whether the agent ends because this client wants it to. One that bears a mark would
+    /// get rid of it.
+    pub(super) fn may_stop(&self, at: usize) -> bool {
+        self.who(at).is_some_and(|(_, client)| !self.table.is_granted(&client))
+    }
+
+    /// Forgets what this client may use, and what was unlocked in its session.
+    fn lock(&mut self, client: &Client) -> usize {
+        let is_here =
+            |coming: &Accepted| client.may_use(&coming.scope) || coming.session == client.session;
+        self.refuse_coming(is_here);
+        self.table.lock(client)
+    }
+
+    fn get(
+        &mut self,
+        client: &Client,
+        wanted: &[Wanted],
+        is_use: bool,
+        now: Duration,
+    ) -> (Reply, Option<State>) {
+        if (self.ground.is_screen_locked)() {
+            self.lock_all();
+            return (Reply::Miss, None);
+        }
+        let found: Option<Vec<u64>> =
+            wanted.iter().map(|wanted| self.table.find(client, wanted, now)).collect();
+        let Some(found) = found.filter(|found| !found.is_empty()) else {
+            return (Reply::Miss, None);
+        };
+        let groups: Option<Vec<_>> = found.iter().map(|id| self.table.vars(*id)).collect();
+        let Some(groups) = groups else { return (Reply::Miss, None) };
+        if is_use {
+            for id in &found {
+                self.table.touch(*id, now);
+            }
+        }
+        (Reply::Found(groups), Some(State::Ready(found)))
+    }
+
+    fn put(&self, process: &Process, client: &Client, put: Put) -> (Reply, Option<State>) {
+        let refused = |why| (Reply::Refused(why), None);
+        let kernel = self.ground.kernel;
+        if (self.ground.is_screen_locked)() {
+            return refused(Refusal::ScreenLocked);
+        }
+        let scope = match put.whose {
+            Whose::Shell | Whose::ShellAsTold => {
+                let shell = scope::shell(kernel, process);
+                let is_typed = put.whose == Whose::ShellAsTold
+                    || shell.is_some_and(|shell| scope::keeps_by_itself(kernel, &shell));
+                client.shell.clone().filter(|_| is_typed)
+            }
+            Whose::Terminal => client.terminal.clone(),
+            Whose::Tree => Some(scope::tree_scope(process)),
+        };
+        let Some(scope) = scope else { return refused(Refusal::Stranger) };
+        let Some(exit) = self.watch(&scope) else { return refused(Refusal::Stranger) };
+        let Some(size) = size(&put.vars) else { return refused(Refusal::Malformed) };
+        let coming = self.connections.iter().filter_map(|one| one.coming().map(|(_, len)| len));
+        if !self.table.has_room(coming.sum::<usize>().saturating_add(size)) {
+            return refused(Refusal::NoMemory);
+        }
+        let Ok(into) = Locked::new(size) else { return refused(Refusal::NoMemory) };
+        let session = client.session;
+        let put = Box::new(Accepted { put, scope, session, exit });
+        (Reply::Send, Some(State::Values { put, into, filled: 0 }))
+    }
+
+    /// Starts to watch the process with which a scope ends; and makes sure that it is still
+    /// that one. (threats: H5, H6)
+    fn watch(&self, scope: &Scope) -> Option<Exit> {
+        let root = scope.root();
+        let exit = Exit::of(root.pid).ok()?;
+        let now = self.ground.kernel.process(root.pid)?;
+        (now.start == root.start && !exit.has_ended()).then_some(exit)
+    }
+}
+
+/// How many bytes the values take together, if a group may be as large.
+fn size(vars: &Vars) -> Option<usize> {
+    let mut size = 0usize;
+    for (_, len) in vars {
+        size = size.checked_add(usize::try_from(*len).ok()?)?;
+    }
+    (size <= LARGEST_GROUP).then_some(size)
+}
