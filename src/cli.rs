@@ -405,8 +405,8 @@ pub struct Export {
     /// The shell; or json: an object of variables, null for one to unset
     pub format: ExportFormat,
     /// What the hook was told last
-    #[arg(long, hide = true, value_name = "TOKEN", default_value = "")]
-    pub have: String,
+    #[arg(long, hide = true, value_name = "TOKEN")]
+    pub have: Option<String>,
     /// A person has just typed `cd`, and can be asked
     #[arg(long, hide = true)]
     pub typed: bool,

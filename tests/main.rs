@@ -33,6 +33,7 @@ mod dotenv;
 mod environments;
 mod exec;
 mod fixtures;
+mod flakes;
 mod frame;
 mod frame_pty;
 mod frame_strace;

@@ -6,6 +6,7 @@ mod command;
 pub mod doctor;
 mod dotenv;
 mod edit;
+mod flake;
 mod layouts;
 mod moving;
 mod patterns;
@@ -20,6 +21,7 @@ mod watch;
 pub use binary::{installed_binary, own_binary, started_binary};
 pub use command::{Found, find, find_on_path};
 pub use edit::Target;
+pub use flake::{Flake, Nix, forget_flakes, together};
 pub use moving::{Arrival, Moving, Place};
 pub use plan::plan;
 pub use project::{
