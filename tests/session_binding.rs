@@ -31,7 +31,7 @@ print "kind $kind values <$values>\n";
 fn captured(world: &World, hooked: &mut Hooked) -> Option<String> {
     let strace = strace::usable(world)?;
     let log = world.root().join("strace.log");
-    let options = format!("-xx -s 4096 -e trace=write,sendto -o {}", log.display());
+    let options = format!("-xx -s 4096 -e trace=sendto,sendmsg,writev -o {}", log.display());
     hooked.run(&format!("{} {options} mima run --no-prompt g -- true", strace.display()));
     let log = std::fs::read_to_string(log).unwrap();
     let magic = r#""\x6d\x69\x6d\x61\x"#;

@@ -128,9 +128,10 @@ impl DevShell {
 
     /// Writes it down, in the form that nix has.
     pub fn encode(&self) -> Vec<u8> {
-        let variables = self.0.iter().map(|(name, value)| {
-            (name.to_string(), json!({ "type": "exported", "value": value }))
-        });
+        let variables = self
+            .0
+            .iter()
+            .map(|(name, value)| (name.to_string(), json!({ "type": "exported", "value": value })));
         json!({ "variables": Value::Object(variables.collect()) }).to_string().into_bytes()
     }
 
@@ -186,21 +187,23 @@ mod tests {
 
     #[test]
     fn only_what_is_exported_and_is_for_a_shell_is_taken() {
-        let taken = shell(&[
-            &exported("GREETING", "hello\n \"'$x"),
-            &exported("CC", "gcc"),
-            &exported("TMPDIR", "/build"),
-            &exported("shellHook", "echo hi"),
-            &exported("outputs", "out dev"),
-            &exported("dev", "/nix/store/x"),
-            &exported("lib", "/nix/store/x"),
-            &exported("a-b", "x"),
-            "\"LINENO\": {\"type\": \"var\", \"value\": \"73\"}",
-            "\"list\": {\"type\": \"array\", \"value\": [\"a\"]}",
-            "\"map\": {\"type\": \"associative\", \"value\": {\"a\": \"b\"}}",
-            "\"odd\": 7",
-        ]
-        .join(", "));
+        let taken = shell(
+            &[
+                &exported("GREETING", "hello\n \"'$x"),
+                &exported("CC", "gcc"),
+                &exported("TMPDIR", "/build"),
+                &exported("shellHook", "echo hi"),
+                &exported("outputs", "out dev"),
+                &exported("dev", "/nix/store/x"),
+                &exported("lib", "/nix/store/x"),
+                &exported("a-b", "x"),
+                "\"LINENO\": {\"type\": \"var\", \"value\": \"73\"}",
+                "\"list\": {\"type\": \"array\", \"value\": [\"a\"]}",
+                "\"map\": {\"type\": \"associative\", \"value\": {\"a\": \"b\"}}",
+                "\"odd\": 7",
+            ]
+            .join(", "),
+        );
         assert_eq!(names(&taken), "CC GREETING lib");
         assert_eq!(taken.vars.values().nth(1).unwrap(), "hello\n \"'$x");
         assert_eq!((taken.lists.len(), taken.refused.len()), (0, 0));
@@ -208,13 +211,16 @@ mod tests {
 
     #[test]
     fn lists_have_absolute_entries_each_once() {
-        let taken = shell(&[
-            exported("PATH", "/a:/path-not-set:bin::/b c:.:/a"),
-            exported("XDG_DATA_DIRS", "/s"),
-            exported("PKG_CONFIG_PATH", "/p"),
-        ]
-        .join(", "));
-        let lists: Vec<_> = taken.lists.iter().map(|(k, v)| format!("{k}={}", v.join("|"))).collect();
+        let taken = shell(
+            &[
+                exported("PATH", "/a:/path-not-set:bin::/b c:.:/a"),
+                exported("XDG_DATA_DIRS", "/s"),
+                exported("PKG_CONFIG_PATH", "/p"),
+            ]
+            .join(", "),
+        );
+        let lists: Vec<_> =
+            taken.lists.iter().map(|(k, v)| format!("{k}={}", v.join("|"))).collect();
         assert_eq!(lists, ["PATH=/a|/b c", "XDG_DATA_DIRS=/s"]);
         assert_eq!(names(&taken), "PKG_CONFIG_PATH");
     }
@@ -230,7 +236,8 @@ mod tests {
 
     #[test]
     fn t_b3_what_runs_code_is_taken_since_the_flake_was_approved() {
-        let taken = shell(&[exported("LD_LIBRARY_PATH", "/x"), exported("PYTHONPATH", "/y")].join(", "));
+        let taken =
+            shell(&[exported("LD_LIBRARY_PATH", "/x"), exported("PYTHONPATH", "/y")].join(", "));
         assert_eq!(names(&taken), "LD_LIBRARY_PATH PYTHONPATH");
     }
 
@@ -267,15 +274,23 @@ mod tests {
         for (text, want) in [
             ("{\"path\": \"/nix/store/a-source\"}", "path:/nix/store/a-source"),
             ("{\"path\": \"/n\", \"locked\": {\"type\": \"path\"}}", "path:/n"),
-            ("{\"path\": \"/n/a b\", \"locked\": {\"dir\": \"é/a?b#c&d\"}}",
-             "path:/n/a%20b?dir=%C3%A9/a%3Fb%23c%26d"),
+            (
+                "{\"path\": \"/n/a b\", \"locked\": {\"dir\": \"é/a?b#c&d\"}}",
+                "path:/n/a%20b?dir=%C3%A9/a%3Fb%23c%26d",
+            ),
         ] {
             assert_eq!(source(text).unwrap().reference(), want);
         }
-        for text in ["", "[]", "{}", "{\"path\": \"n\"}", "{\"path\": \"/n/../m\"}",
-            "{\"path\": 1}", "{\"path\": \"/n\", \"locked\": {\"dir\": \"../m\"}}",
-            "{\"path\": \"/n\", \"locked\": {\"dir\": \"/m\"}}"]
-        {
+        for text in [
+            "",
+            "[]",
+            "{}",
+            "{\"path\": \"n\"}",
+            "{\"path\": \"/n/../m\"}",
+            "{\"path\": 1}",
+            "{\"path\": \"/n\", \"locked\": {\"dir\": \"../m\"}}",
+            "{\"path\": \"/n\", \"locked\": {\"dir\": \"/m\"}}",
+        ] {
             assert!(source(text).is_err(), "{text}");
         }
     }

@@ -10,8 +10,8 @@ use std::path::{Component, Path, PathBuf};
 use rustix::io::Errno;
 use sha2::{Digest, Sha256};
 
-use super::watch::Watching;
 use super::flake::{self, Flake};
+use super::watch::Watching;
 use super::{Mima, patterns};
 use crate::config::groups::Groups;
 use crate::config::parse::{Fault, parse};

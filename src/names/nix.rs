@@ -80,7 +80,10 @@ mod tests {
     fn what_is_about_a_build_is_left_out_and_what_a_shell_is_for_is_not() {
         let build = "NIX_BUILD_TOP TMP TMPDIR TEMP TEMPDIR HOME SHELL SHLVL TERM TZ PS4 BASHOPTS out \
             outputs stdenv builder phases shellHook buildPhase preConfigurePhases nativeBuildInputs";
-        assert_eq!(left_out(build, "x").join(" "), build.split_whitespace().collect::<Vec<_>>().join(" "));
+        assert_eq!(
+            left_out(build, "x").join(" "),
+            build.split_whitespace().collect::<Vec<_>>().join(" ")
+        );
         let shell = "CC AR NIX_CFLAGS_COMPILE NIX_LDFLAGS IN_NIX_SHELL PKG_CONFIG_PATH PYTHONPATH GREETING \
             SOURCE_DATE_EPOCH HOST_PATH NIX_BUILD_CORES NIX_STORE PATH XDG_DATA_DIRS";
         assert_eq!(left_out(shell, "x"), Vec::<&str>::new());

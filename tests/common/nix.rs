@@ -26,8 +26,7 @@ impl Nix {
     pub(crate) fn new(world: &mut World) -> Option<Self> {
         let nix = require("nix")?;
         let root = world.root().join("nix");
-        for (name, dir) in
-            [("STORE", "store"), ("STATE", "var"), ("LOG", "log"), ("CONF", "conf")]
+        for (name, dir) in [("STORE", "store"), ("STATE", "var"), ("LOG", "log"), ("CONF", "conf")]
         {
             std::fs::create_dir_all(root.join(dir)).unwrap();
             world.set_env(format!("NIX_{name}_DIR"), root.join(dir));

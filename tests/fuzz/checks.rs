@@ -1,6 +1,23 @@
 //! What must hold for any bytes at all: each function is one target of `make fuzz`, and
 //! `tests/fuzz.rs` calls it for every file of `corpus`. They panic where it does not hold.
 
+/// Bytes are a message for the session agent, or one of its own, or neither; never both. What was
+/// read is written as the same bytes, so that no message has two forms.
+pub(crate) fn frame(data: &[u8]) {
+    use mima::session::wire::{HEADER, Header, LARGEST, Reply, Request};
+    let Some((header, payload)) = data.split_first_chunk() else { return };
+    let Ok(header) = Header::decode(header) else { return };
+    assert!(header.len <= LARGEST);
+    let Some(payload) = payload.get(..header.len) else { return };
+    let frame = &data[..HEADER + header.len];
+    match (Request::decode(header, payload), Reply::decode(header, payload)) {
+        (Err(_), Err(_)) => {}
+        (Ok(request), Err(_)) => assert_eq!(request.encode().as_deref(), Some(frame)),
+        (Err(_), Ok(reply)) => assert_eq!(reply.encode().as_deref(), Some(frame)),
+        (Ok(request), Ok(reply)) => panic!("{request:?} and {reply:?}"),
+    }
+}
+
 /// A line of `/proc/PID/stat` is read, or it is none. What was read can be written down and is
 /// read as the same.
 #[cfg(target_os = "linux")]

@@ -26,7 +26,8 @@ impl Evaluation<'_> {
         let Taken { vars, lists, refused } = shell.take();
         let size: usize = vars.values().map(String::len).sum();
         if size > MOST_BYTES {
-            let what = format!("{label} exports more than {MOST_BYTES} bytes, so none of it is set");
+            let what =
+                format!("{label} exports more than {MOST_BYTES} bytes, so none of it is set");
             return vec![Failure::failed(what).hint("let the development shell export less")];
         }
         let mut notices = Vec::new();

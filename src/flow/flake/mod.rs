@@ -252,7 +252,8 @@ fn current(
     let Nix::Works { in_hook, .. } = nix else { return Ok(None) };
     let profile = cache.prepare(&approved.key)?;
     let (label, fragment) = (reference.to_string(), reference.fragment());
-    let job = Job { label: &label, fragment: &fragment, approved, profile: &profile, before, in_hook };
+    let job =
+        Job { label: &label, fragment: &fragment, approved, profile: &profile, before, in_hook };
     let shell = job.run()?;
     // It is there, whether it can be kept or not.
     notices.extend(cache.put(&approved.key, &shell).err());

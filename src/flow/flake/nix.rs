@@ -64,7 +64,8 @@ impl Job<'_> {
                 .hint("install Nix, https://nixos.org/download, and: mima reload")
         })?;
         let mut terminal = Terminal::take(self)?;
-        let args = ["flake", "metadata", "--json", "--no-update-lock-file", "."].map(OsString::from);
+        let args =
+            ["flake", "metadata", "--json", "--no-update-lock-file", "."].map(OsString::from);
         let printed = self.call(&nix, &args, &mut terminal, None)?;
         let source = Source::parse(&printed).map_err(|why| unreadable(&why))?;
         let copy = source.copy.join(&source.dir);
