@@ -152,7 +152,8 @@ pub fn running(message: &str) {
     let width = rustix::termios::tcgetwinsize(io::stderr()).map_or(0, |size| size.ws_col);
     let room = if width == 0 { 80 } else { usize::from(width) };
     let mut text = String::new();
-    let mut used = 1;
+    // The terminal shows a `^C` behind it, and what is in a second line would stay.
+    let mut used = 3;
     for c in sanitize(&format!("mima: {message}")).chars() {
         // Where a character may take two columns, it is taken to.
         used += if c.is_ascii() { 1 } else { 2 };

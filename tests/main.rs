@@ -34,6 +34,8 @@ mod environments;
 mod exec;
 mod explain;
 mod fixtures;
+mod flake_failures;
+mod flake_shells;
 mod flakes;
 mod frame;
 mod frame_pty;

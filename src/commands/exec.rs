@@ -19,9 +19,12 @@ pub(super) fn run(mima: &Mima, args: &Exec) -> Result<()> {
     let before = Before::new(now, state, &std::collections::BTreeMap::new());
     mima.load_flakes(&mut look, &before.vars, Nix::Works { anew: false, in_hook: false });
     let mut flakes = look.layers.iter().filter_map(|layer| layer.flake.as_ref());
-    if flakes.any(|flake| !flake.is_loaded()) && !look.notices.is_empty() {
-        // Without any environment of its flake the command would be another one.
-        return Err(look.notices.remove(0));
+    if let Some(without) = flakes.find(|flake| !flake.is_loaded()) {
+        // The command would be another one. The last notice says why there is no environment; only
+        // of files that were denied there is none.
+        let failure = look.notices.pop().unwrap_or_else(|| without.denied());
+        look.notices.iter().for_each(term::report);
+        return Err(failure);
     }
     look.notices.drain(..).for_each(|notice| term::report(&notice));
     let plan = plan(&look.layers, &before.vars)?;

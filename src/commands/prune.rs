@@ -1,5 +1,5 @@
-//! `mima prune`: forget what concerns files that are gone, and old environments of flakes; on macOS, also make mima's list of
-//! secrets and the keychain agree.
+//! `mima prune`: forget what concerns files that are gone, and old environments of flakes; on
+//! macOS, also make mima's list of secrets and the keychain agree.
 
 use crate::error::Result;
 use crate::flow::{Mima, forget_flakes, forget_stamps};

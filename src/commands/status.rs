@@ -110,9 +110,9 @@ fn answer(look: &Look, is_broken: bool) -> Result<()> {
 /// can be had is known of a project that is loaded; what they were before is not.
 fn groups(mima: &Mima, look: &mut Look, vars: &Vars, is_loaded: bool) -> Result<Vec<String>> {
     let offered = offered(mima, look)?;
+    let before = Before::new(vars.clone(), State::of(vars), &BTreeMap::new());
+    mima.load_flakes(look, &before.vars, Nix::Rests);
     if !is_loaded {
-        let before = Before::new(vars.clone(), State::of(vars), &BTreeMap::new());
-        mima.load_flakes(look, &before.vars, Nix::Rests);
         look.notices.extend(plan(&look.layers, &before.vars)?.notices);
     }
     Ok(offered.names.iter().map(ToString::to_string).collect())

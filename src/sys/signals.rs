@@ -83,12 +83,20 @@ impl Guard {
     /// Takes note of a SIGCONT, also one that the kernel still keeps back: [`Guard::wait`] will
     /// not return it. Tells whether there was one.
     pub fn take_continued(&self) -> bool {
+        self.unblocked(|| ());
+        ARRIVED.fetch_and(!(1 << SIGCONT), Ordering::Relaxed) & (1 << SIGCONT) != 0
+    }
+
+    /// Calls `f` with the mask as it was before: for starting a program, which inherits the mask.
+    /// A signal that arrives meanwhile is noted, and [`Guard::wait`] returns it.
+    pub fn unblocked<T>(&self, f: impl FnOnce() -> T) -> T {
         let mut blocked = empty_set();
         // SAFETY: both sets are initialised and live. What is pending arrives before this returns.
         unsafe { libc::sigprocmask(libc::SIG_SETMASK, &raw const self.mask, &raw mut blocked) };
+        let result = f();
         // SAFETY: `blocked` is what sigprocmask itself returned.
         unsafe { libc::sigprocmask(libc::SIG_SETMASK, &raw const blocked, std::ptr::null_mut()) };
-        ARRIVED.fetch_and(!(1 << SIGCONT), Ordering::Relaxed) & (1 << SIGCONT) != 0
+        result
     }
 
     /// Waits until `fd` can be read or a signal arrives.

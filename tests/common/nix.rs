@@ -4,6 +4,7 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use super::command::Output;
 use super::leaks::files_below;
 use super::project::Project;
 use super::require;
@@ -19,6 +20,7 @@ substituters =
 /// nix in a world. It is in the `PATH`, and counts how often it is started.
 pub(crate) struct Nix {
     root: PathBuf,
+    program: PathBuf,
 }
 
 impl Nix {
@@ -32,20 +34,25 @@ impl Nix {
             world.set_env(format!("NIX_{name}_DIR"), root.join(dir));
         }
         std::fs::write(root.join("conf/nix.conf"), SETTINGS).unwrap();
-        let nix = nix.to_str().unwrap();
-        world.script("nix", &format!("{COUNT}exec '{nix}' \"$@\"\n"));
-        Some(Self { root })
+        let path = nix.to_str().unwrap();
+        world.script("nix", &format!("{COUNT}exec '{path}' \"$@\"\n"));
+        Some(Self { root, program: nix })
     }
 
-    /// The directory of all that is built.
-    pub(crate) fn store(&self) -> PathBuf {
-        self.root.join("store")
-    }
-
-    /// Collects what nothing keeps.
+    /// Collects what nothing keeps, in each way that people have.
+    #[track_caller]
     pub(crate) fn collect_garbage(&self, world: &World) {
-        let collector = require("nix-store").expect("it comes with nix");
-        world.command(collector).args(["--gc"]).run().ok();
+        let collector = require("nix-collect-garbage").expect("it comes with nix");
+        world.command(collector).args(["-d"]).run().ok();
+        self.run(world, &["store", "gc"]);
+    }
+
+    /// Runs nix itself.
+    #[track_caller]
+    pub(crate) fn run(&self, world: &World, args: &[&str]) -> Output {
+        let output = world.command(&self.program).args(args).run();
+        output.ok();
+        output
     }
 }
 
@@ -62,6 +69,32 @@ impl Drop for Nix {
 
 /// The lines of a script by which it counts how often it is started.
 const COUNT: &str = "echo \"$*\" >>\"${0%/*}/../nix-calls\"\n";
+
+/// What stands for nix where only mima matters: it copies the flake, and prints `~/env.json`.
+pub(crate) const STAND_IN: &str = r#"
+case "$*" in
+*metadata*)
+  mkdir -p ~/copy
+  rm -f ~/copy/*
+  cp flake.nix ~/copy
+  [ ! -e flake.lock ] || cp flake.lock ~/copy
+  printf '{"path": "%s/copy"}' ~
+  ;;
+*)
+  while [ "$1" != --profile ]; do shift; done
+  ln -sfn ~/copy "$2"
+  cat ~/env.json
+  ;;
+esac
+"#;
+
+/// What nix would print of these exported variables.
+pub(crate) fn env_json(vars: &[(&str, &str)]) -> String {
+    let exported = |value: &str| serde_json::json!({ "type": "exported", "value": value });
+    let vars: serde_json::Map<_, _> =
+        vars.iter().map(|(name, value)| ((*name).to_owned(), exported(value))).collect();
+    serde_json::json!({ "variables": vars }).to_string()
+}
 
 /// Puts a program that is called `nix` into a world.
 pub(crate) fn stand_in(world: &World, body: &str) {

@@ -3,8 +3,10 @@
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
+use super::Flake;
 use crate::env::flake::Taken;
 use crate::error::Failure;
+use crate::flow::Does;
 use crate::flow::dotenv::shown;
 use crate::flow::plan::{Evaluation, MOST_BYTES, who_else_decides};
 use crate::fs::Forgery;
@@ -58,6 +60,18 @@ impl Evaluation<'_> {
     fn has_list(&self, name: &VarName) -> bool {
         let is_set = self.before.get(OsStr::new(name.as_str())).is_some_and(|l| !l.is_empty());
         is_set || self.plan.lists.contains_key(name)
+    }
+}
+
+impl Flake {
+    /// Returns what it does about a variable.
+    pub(in crate::flow) fn does(&self, name: &VarName) -> Vec<Does> {
+        let Some(shell) = self.shell.clone() else { return Vec::new() };
+        let Taken { vars, mut lists, refused: _ } = shell.take();
+        if vars.contains_key(name) {
+            return vec![Does::Set(format!("what {} exports", self.label()))];
+        }
+        lists.remove(name).into_iter().flatten().map(Does::PutInFront).collect()
     }
 }
 

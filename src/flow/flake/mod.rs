@@ -16,7 +16,7 @@ use cache::Cache;
 pub use cache::prune as forget_flakes;
 use nix::Job;
 
-use super::{Layer, Look, Mima};
+use super::{Layer, Look, Mima, PROJECT_FILE};
 use crate::config::flake::Reference;
 use crate::config::parse::{Fault, Located};
 use crate::env::Vars;
@@ -37,6 +37,7 @@ pub struct Flake {
     path: PathBuf,
     /// What may be evaluated, or why nothing may. A file that was denied is not mentioned.
     approved: Result<Approved, Option<Failure>>,
+    is_denied: bool,
     shell: Option<DevShell>,
 }
 
@@ -101,13 +102,15 @@ pub(super) fn judge(
             Err(failure) => problem = problem.or(Some(failure.hint("then: mima reload"))),
         }
     }
-    let problem = problem.or_else(|| objection(&judged, how));
+    let is_denied = judged.iter().any(|(_, verdict)| *verdict == Verdict::Denied);
+    let problem = problem.or_else(|| objection(&judged, how)).filter(|_| !is_denied);
     let [path, _] = files;
     Flake {
         reference: reference.value.clone(),
         project: layer.real_dir.clone(),
         path,
         approved: approved(judged, problem),
+        is_denied,
         shell: None,
     }
 }
@@ -174,6 +177,13 @@ impl Flake {
         self.shell.is_some()
     }
 
+    /// Says that one of its files was denied, where a command cannot do without it.
+    pub fn denied(&self) -> Failure {
+        let what = format!("{} is denied", term::path(&self.path));
+        Failure::new(Kind::NotAllowed, what)
+            .hint(format!("mima allow {}", term::word(&self.path.with_file_name(PROJECT_FILE))))
+    }
+
     /// The paths of its files, as the user sees them.
     pub fn files(&self) -> [PathBuf; 2] {
         FILES.map(|name| self.path.with_file_name(name))
@@ -211,7 +221,8 @@ impl Mima {
             Ok(shell) => (shell, None),
             Err(problem) => (None, Some(problem)),
         };
-        if shell.is_none() {
+        // What was denied is not to be, not even as it was once.
+        if shell.is_none() && !flake.is_denied {
             let last = cache.last();
             shell = last.unwrap_or_else(|failure| {
                 notices.push(failure);

@@ -60,7 +60,7 @@ impl Job<'_> {
         let path = self.before.get(OsStr::new("PATH")).map(OsString::as_os_str);
         let nix = find(&["nix".into()], path).ok().and_then(|found| found.first());
         let nix = nix.ok_or_else(|| {
-            Failure::new(Kind::NoCommand, "there is no `nix` on PATH")
+            Failure::new(Kind::NotFound, "there is no `nix` on PATH")
                 .hint("install Nix, https://nixos.org/download, and: mima reload")
         })?;
         let mut terminal = Terminal::take(self)?;
@@ -110,7 +110,12 @@ impl Job<'_> {
             .stdout(to_out)
             .stderr(to_said);
         let children = Children::keep();
-        let child = command.spawn().context(what())?;
+        // With signals kept back, nix would not notice that it is to end.
+        let child = match &terminal.guard {
+            Some(guard) => guard.unblocked(|| command.spawn()),
+            None => command.spawn(),
+        };
+        let child = child.context(what())?;
         // It holds the other ends of the pipes.
         drop(command);
         let mut running =
