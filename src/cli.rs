@@ -66,7 +66,8 @@ pub enum Verb {
     Deny(ProjectPath),
     /// Edit a project file, and allow what was edited
     Edit(ProjectPath),
-    /// Forget the approvals of files that are gone, and what the keychain no longer has
+    /// Forget the approvals of files that are gone, old environments of flakes, and what the
+    /// keychain no longer has
     Prune,
     /// Show which project file counts here, and what is loaded
     Status(Status),

@@ -256,7 +256,8 @@ fn t_c1_t_c2_t_c4_t_c5_t_c6_what_nix_prints_is_read_with_care() {
     let canary = world.canary().to_owned();
     world.allow_leak(world.home().join("env.json"));
     let deep = "{\"variables\": ".to_owned() + &"[".repeat(100_000);
-    let many: String = (0..200_000).map(|n| format!("\"k{n}\": 1,")).collect();
+    let many: Vec<_> = (0..200_000).map(|n| format!("\"k{n}\": 1,")).collect();
+    let many = many.concat();
     let many =
         format!("{{\"variables\": {{{many} \"z\": {{\"type\": \"exported\", \"value\": 0}}}}}}");
     let long = env_json(&[("GREETING", &"x".repeat(5 << 20))]);

@@ -12,13 +12,13 @@ const TEXT: &str = "use_flake: .\nenv: {A: a}\n";
 const INTERRUPTED: &str = "mima: nix was interrupted for ~/p/flake.nix";
 
 /// A shell that needs what is only built once `~/go` is there.
-fn with_slow_dependency(world: &World, word: &str) -> String {
+fn with_slow_dependency(world: &World, greeting: &str) -> String {
     let system = format!("{}-linux", std::env::consts::ARCH);
     let go = world.home().join("go");
     let wait = format!("echo waiting >&2; while [ ! -e {} ]; do sleep 0.1; done", go.display());
     flake(&format!(
-        "GREETING = \"{word}\";
-      DEP = derivation {{ name = \"{word}\"; system = \"{system}\"; builder = \"/bin/bash\";
+        "GREETING = \"{greeting}\";
+      DEP = derivation {{ name = \"{greeting}\"; system = \"{system}\"; builder = \"/bin/bash\";
         PATH = \"/usr/bin:/bin\"; args = [ \"-c\" \"{wait}; echo > $out\" ]; }};"
     ))
 }
@@ -97,7 +97,10 @@ fn ctrl_c_while_nix_works_gives_a_usable_shell_and_the_last_good_environment() {
         shell.next_prompt();
         let jobs = shell.run("jobs");
         assert!(jobs.contains("sleep 1000"), "{name}: {jobs}");
-        shell.run("kill %1");
+        shell.pty.send_line("fg");
+        shell.pty.expect("sleep 1000");
+        shell.pty.wait_until("sleep has the terminal", |pty| pty.foreground() != pty.pid());
+        interrupt(&mut shell);
         // Whoever comes again wants it again.
         run_until_nix_works(&mut shell, "cd p");
         world.write("go", "");

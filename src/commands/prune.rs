@@ -18,7 +18,9 @@ pub(super) fn run(mima: &Mima) -> Result<()> {
         0 => {}
         1 => term::note("forgot 1 environment of a flake, which nix may now collect"),
         count => {
-            term::note(&format!("forgot {count} environments of flakes, which nix may now collect"))
+            term::note(&format!(
+                "forgot {count} environments of flakes, which nix may now collect"
+            ));
         }
     }
     #[cfg(target_os = "macos")]

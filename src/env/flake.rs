@@ -5,7 +5,7 @@
 //! out. Functions, arrays and `shellHook` are bash, and mima runs none.
 
 use std::collections::BTreeMap;
-use std::fmt;
+use std::fmt::{self, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 
@@ -68,6 +68,12 @@ impl Source {
         Ok(Self { copy: copy.to_owned(), dir: dir.to_owned() })
     }
 
+    /// The directory of the flake alone, as if there were nothing else in the copy.
+    #[must_use]
+    pub fn part(&self) -> Self {
+        Self { copy: self.copy.join(&self.dir), dir: PathBuf::new() }
+    }
+
     /// Names the copy to nix.
     pub fn reference(&self) -> String {
         let mut reference = "path:".to_owned();
@@ -90,7 +96,8 @@ fn escape(path: &Path, into: &mut String) {
     for byte in path.as_os_str().as_bytes() {
         match char::from(*byte) {
             c if c.is_ascii_alphanumeric() || "/._-".contains(c) => into.push(c),
-            _ => into.push_str(&format!("%{byte:02X}")),
+            // Writing to a string cannot fail.
+            _ => drop(write!(into, "%{byte:02X}")),
         }
     }
 }
@@ -281,6 +288,8 @@ mod tests {
         ] {
             assert_eq!(source(text).unwrap().reference(), want);
         }
+        let part = source("{\"path\": \"/n\", \"locked\": {\"dir\": \"a/b\"}}").unwrap().part();
+        assert_eq!(part.reference(), "path:/n/a/b");
         for text in [
             "",
             "[]",

@@ -11,12 +11,14 @@ const MOST_ERRORS: usize = 3;
 const MOST_CHARS: usize = 600;
 
 /// What stands in an error of nix, and what to do then. `@` is the directory of the flake.
-const WHAT_TO_DO: [(&str, &str); 9] = [
+const WHAT_TO_DO: [(&str, &str); 10] = [
     ("requires lock file changes", "cd @ && nix flake lock && mima allow"),
-    ("is not tracked by Git", "cd @ && git add flake.nix flake.lock && mima reload"),
-    ("does not contain a '/flake.nix'", "cd @ && git add flake.nix flake.lock && mima reload"),
-    ("/flake.nix' does not exist", "cd @ && git add flake.nix flake.lock && mima reload"),
-    ("/flake.nix': No such file", "cd @ && git add flake.nix flake.lock && mima reload"),
+    ("is not tracked by Git", "cd @ && git add flake.* && mima reload"),
+    ("does not contain a '/flake.nix'", "cd @ && git add flake.* && mima reload"),
+    ("/flake.nix' does not exist", "cd @ && git add flake.* && mima reload"),
+    ("/flake.nix': No such file", "cd @ && git add flake.* && mima reload"),
+    // In a repository nix has only what git knows.
+    ("getting status of '", "cd @ && git add flake.* && mima reload"),
     ("unable to download", "once there is a network: mima reload"),
     ("resolve host", "once there is a network: mima reload"),
     ("Network is unreachable", "once there is a network: mima reload"),

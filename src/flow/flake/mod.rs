@@ -136,10 +136,9 @@ fn approved(
 
 /// Says which of the files are not allowed, in one line.
 fn objection(judged: &[(Candidate, Verdict)], how: &str) -> Option<Failure> {
-    let foreign = judged.iter().filter(|(_, verdict)| matches!(verdict, Verdict::Foreign(_)));
+    let mut foreign = judged.iter().filter(|(_, verdict)| matches!(verdict, Verdict::Foreign(_)));
     // No file's time tells of a new owner or mode.
-    let foreign = foreign.filter_map(|(candidate, _)| candidate.objection()).next();
-    if let Some(objection) = foreign {
+    if let Some(objection) = foreign.find_map(|(candidate, _)| candidate.objection()) {
         return Some(objection.hint("then: mima reload"));
     }
     let which = |verdict: Verdict| -> Vec<&Path> {

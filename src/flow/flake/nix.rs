@@ -14,7 +14,7 @@ use super::{Approved, complaint};
 use crate::env::Vars;
 use crate::env::flake::{DevShell, Source, Unreadable};
 use crate::error::{Context, Failure, Kind, Result};
-use crate::flow::command::find;
+use crate::flow::command::{Found, find};
 use crate::fs;
 use crate::names::VarName;
 use crate::sys::clock;
@@ -32,6 +32,9 @@ const QUIET: Duration = Duration::from_millis(400);
 const PATIENCE: Duration = Duration::from_secs(3);
 /// How much of what nix says is kept, from the end.
 const MOST_SAID: usize = 64 << 10;
+
+/// What a nix says that can evaluate all of a copy, but not the flake in a part of it.
+const NO_PARTS: &str = "unsupported parameter 'dir'";
 
 /// What is to be evaluated.
 pub(super) struct Job<'a> {
@@ -58,7 +61,7 @@ impl Job<'_> {
     /// written into the project. (threat A1)
     pub(super) fn run(&self) -> Result<DevShell> {
         let path = self.before.get(OsStr::new("PATH")).map(OsString::as_os_str);
-        let nix = find(&["nix".into()], path).ok().and_then(|found| found.first());
+        let nix = find(&["nix".into()], path).ok().and_then(Found::first);
         let nix = nix.ok_or_else(|| {
             Failure::new(Kind::NotFound, "there is no `nix` on PATH")
                 .hint("install Nix, https://nixos.org/download, and: mima reload")
@@ -70,13 +73,19 @@ impl Job<'_> {
         let source = Source::parse(&printed).map_err(|why| unreadable(&why))?;
         let copy = source.copy.join(&source.dir);
         self.approved.check(&source.copy, &copy)?;
-        let mut args = ["print-dev-env", "--json", "--no-update-lock-file", "--profile"]
-            .map(OsString::from)
-            .to_vec();
-        args.push(self.profile.into());
-        args.push(format!("{}{}", source.reference(), self.fragment).into());
-        let printed = self.call(&nix, &args, &mut terminal, Some(&copy))?;
-        DevShell::parse(&printed).map_err(|why| unreadable(&why))
+        let args = ["print-dev-env", "--json", "--no-update-lock-file", "--profile"];
+        let args = args.iter().map(OsStr::new).chain([self.profile.as_os_str()]);
+        let args: Vec<OsString> = args.map(OsStr::to_owned).collect();
+        let mut print = |source: &Source| {
+            let reference = format!("{}{}", source.reference(), self.fragment);
+            let args = [args.as_slice(), &[reference.into()]].concat();
+            self.call(&nix, &args, &mut terminal, Some(&copy))
+        };
+        let printed = match print(&source) {
+            Err(failure) if failure.to_string().contains(NO_PARTS) => print(&source.part()),
+            printed => printed,
+        };
+        DevShell::parse(&printed?).map_err(|why| unreadable(&why))
     }
 
     /// Runs one command of nix and returns what it prints. `copy` is where nix has the flake.
@@ -342,7 +351,7 @@ impl Approved {
             let bytes = fs::read_capped(&path, crate::config::parse::MAX_FILE_BYTES)?;
             if !stays || bytes.as_ref() != approved {
                 return Err(Failure::failed(format!("nix sees another {name} than was allowed"))
-                    .hint("in a Git repository: git add flake.nix flake.lock")
+                    .hint("in a Git repository nix sees only what git knows: git add flake.*")
                     .hint("then: mima reload"));
             }
         }
