@@ -255,7 +255,7 @@ mod tests {
             ("", "it is no JSON, from line 1, column 0 on"),
             ("secret", "it is no JSON, from line 1, column 1 on"),
             ("{\"variables\": {}}x", "it is no JSON, from line 1, column 18 on"),
-            ("{\"variables\": {\"A\": \"\\ud800\"}}", "it is no JSON, from line 1, column 27 on"),
+            ("{\"variables\": {\"A\": \"\\ud800\"}}", "it is no JSON, from line 1, column 28 on"),
             ("[]", "it has no `variables`"),
             ("{}", "it has no `variables`"),
             ("{\"variables\": []}", "it has no `variables`"),

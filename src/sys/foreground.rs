@@ -1,7 +1,7 @@
 //! The foreground of a terminal: whom Ctrl-C reaches.
 
-use std::fs::{File, OpenOptions};
-use std::os::fd::AsRawFd;
+use std::fs::File;
+use std::os::fd::{AsFd, AsRawFd};
 
 use libc::{SIGTSTP, SIGTTIN, SIGTTOU};
 
@@ -22,10 +22,9 @@ pub struct Foreground {
 }
 
 impl Foreground {
-    /// Takes the foreground. `None` if this process is not in it, or there is no terminal.
-    pub fn take() -> Option<Self> {
-        let tty = OpenOptions::new().read(true).write(true).open("/dev/tty").ok()?;
-        if is_in_background(std::os::fd::AsFd::as_fd(&tty)) {
+    /// Takes the foreground of the controlling terminal. `None` if this process is not in it.
+    pub fn take(tty: File) -> Option<Self> {
+        if is_in_background(tty.as_fd()) {
             return None;
         }
         // SAFETY: getpgrp touches no memory and always succeeds.

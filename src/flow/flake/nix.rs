@@ -17,6 +17,7 @@ use crate::error::{Context, Failure, Kind, Result};
 use crate::flow::command::{Found, find};
 use crate::fs;
 use crate::names::VarName;
+use crate::prompt::take_foreground;
 use crate::sys::clock;
 use crate::sys::foreground::Foreground;
 use crate::sys::signals::{Children, Event, Guard};
@@ -256,7 +257,7 @@ struct Terminal {
 impl Terminal {
     fn take(job: &Job<'_>) -> Result<Self> {
         // First the foreground: what it ignores, the guard leaves alone.
-        let foreground = job.in_hook.then(Foreground::take).flatten();
+        let foreground = job.in_hook.then(take_foreground).flatten();
         let guard = Guard::new().context("could not wait for signals")?;
         Ok(Self {
             message: format!("nix is working on {}", job.label),
