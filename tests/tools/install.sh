@@ -22,6 +22,7 @@ if [ "$(uname)" = Linux ]; then
   need dash dash
   need nix nix-bin
   need strace strace
+  need sudo sudo
   need setpriv util-linux
   need unshare util-linux
   need ex vim-tiny
