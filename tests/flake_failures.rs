@@ -327,3 +327,21 @@ fn nix_gets_no_secret_of_the_shell() {
     assert!(seen.contains("NIX_PATH=y") && !seen.contains("STRIPE_KEY"), "{seen}");
     assert!(!seen.contains("MIMA_"), "{seen}");
 }
+
+#[test]
+fn t_b11_a_flake_puts_no_directory_on_path_that_others_can_write_to() {
+    use std::os::unix::fs::PermissionsExt;
+    let world = World::new();
+    for (name, mode) in [("open", 0o777), ("closed", 0o755)] {
+        std::fs::create_dir(world.home().join(name)).unwrap();
+        std::fs::set_permissions(world.home().join(name), PermissionsExt::from_mode(mode)).unwrap();
+    }
+    let path = ["open", "closed"].map(|name| world.home().join(name).display().to_string());
+    let project = with_stand_in(&world, &env_json(&[("PATH", &path.join(":")), ("GREETING", "x")]));
+    let output = project.mima(&["export", "json"]).run();
+    assert_eq!(greeting(&output).as_deref(), Some("x"));
+    let want = "mima: left ~/open out of PATH of ~/p/flake.nix: others can write to ~/open\n";
+    assert_eq!(output.err(), want);
+    let found = changes(&output).remove("PATH").flatten().unwrap();
+    assert!(found.starts_with(&format!("{}:", path[1])) && !found.contains("/open"), "{found}");
+}

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use crate::common::hooked::{Hooked, age, each};
+use crate::common::hooked::{Hooked, Start, age, each};
 use crate::common::nix::{self, Nix, STAND_IN, calls, env_json, flake, stand_in};
 use crate::common::project::Project;
 use crate::common::world::World;
@@ -177,4 +177,37 @@ fn what_is_typed_while_nix_works_is_run_after_it() {
             std::fs::read_to_string(&seen).is_ok_and(|text| text == "hello\n")
         });
     });
+}
+
+#[test]
+fn ctrl_c_ends_a_command_that_waits_for_nix() {
+    let mut world = World::new();
+    let Some(_nix) = Nix::new(&mut world) else { return };
+    let project = nix::project(&world, "p", TEXT, &with_slow_dependency(&world, "one"));
+    let mut shell = Start::new(&world, "bash").without_hook().cwd(&project.dir).start();
+    run_until_nix_works(&mut shell, "mima exec . true");
+    let said = interrupt(&mut shell);
+    assert!(!said.contains("nix was"), "{said}");
+    assert_eq!(shell.run("echo $?"), "130\n");
+    assert_eq!(working_in(world.root()), Vec::<String>::new());
+    // Ctrl-Z stops it, as any command, and nix goes on or waits with it.
+    run_until_nix_works(&mut shell, "mima exec . printenv GREETING");
+    shell.pty.send("\x1a");
+    shell.next_prompt();
+    world.write("go", "");
+    assert!(shell.run("fg").ends_with("one\n"), "{}", shell.pty.transcript());
+}
+
+#[test]
+fn only_a_terminal_that_can_take_a_line_away_shows_that_nix_works() {
+    let world = World::new();
+    stand_in(&world, &format!("sleep 0.6\n{STAND_IN}"));
+    world.write("env.json", env_json(&[("GREETING", "hello")]));
+    let project = nix::project(&world, "p", TEXT, &flake(""));
+    project.loaded();
+    let mut shell = Start::new(&world, "bash").env("TERM", "dumb").start();
+    let said = shell.run("mima exec p printenv GREETING");
+    assert_eq!(said, "hello\n");
+    let said = shell.run("cd p; mima reload");
+    assert!(!said.contains("nix is working"), "{said}");
 }

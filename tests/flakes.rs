@@ -263,3 +263,23 @@ fn exec_explain_and_status_know_of_a_flake() {
     project.mima(&["status", "--check"]).run().fails(3);
     assert_eq!(calls(&world).len(), 2);
 }
+
+#[test]
+fn a_flake_above_comes_first() {
+    let mut world = World::new();
+    let Some(_nix) = Nix::new(&mut world) else { return };
+    let outer = flake("GREETING = \"outer\"; PARTING = \"bye\"; PATH = \"/opt/outer\";");
+    nix::project(&world, "a", "use_flake: .\n", &outer);
+    let inner = flake("GREETING = \"inner\"; PATH = \"/opt/inner\";");
+    let text = "source_up: true\nuse_flake: .\n";
+    let project = nix::project(&world, "a/b", text, &inner);
+    let of = |name| value(&project, name).unwrap();
+    assert_eq!((of("GREETING").as_str(), of("PARTING").as_str()), ("inner", "bye"));
+    assert!(of("PATH").starts_with("/opt/inner:/opt/outer:"), "{}", of("PATH"));
+    // One that is not allowed any more takes nothing from the other.
+    world.write("a/flake.nix", "{}");
+    let output = project.mima(&["export", "json"]).run();
+    let want = "mima: ~/a/flake.nix has changed since it was allowed: mima allow ~/a/.mima.yaml\n";
+    output.ok().stderr_has(want);
+    assert_eq!(changes(&output)["GREETING"].as_deref(), Some("inner"));
+}
