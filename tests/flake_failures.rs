@@ -345,3 +345,36 @@ fn t_b11_a_flake_puts_no_directory_on_path_that_others_can_write_to() {
     let found = changes(&output).remove("PATH").flatten().unwrap();
     assert!(found.starts_with(&format!("{}:", path[1])) && !found.contains("/open"), "{found}");
 }
+
+#[test]
+fn t_a2_t_a15_t_a16_allow_shows_a_flake_and_what_has_changed_in_it() {
+    let world = World::new();
+    let project = Project::new(&world, "p", TEXT);
+    project.write("flake.nix", "{\n  one = \"\u{1b}[31m\";\n}\n");
+    // Without an answer neither is allowed.
+    project.mima(&["allow"]).run().fails(1).stderr_has("there is no terminal to ask on");
+    let status = || project.mima(&["status"]).run().ok().out();
+    assert!(status().contains("~/p/.mima.yaml  not allowed yet"), "{}", status());
+    let allow = |wanted: &[&str]| {
+        let output = project.mima(&["allow", "--yes"]).run();
+        for part in wanted {
+            output.ok().stderr_has(part);
+        }
+        assert!(!output.err().contains('\u{1b}'), "{output}");
+        output.err()
+    };
+    let row = "RUNS CODE  use_flake .: nix builds what it says";
+    allow(&[row, "~/p/flake.nix says:\n  {\n", "mima: ~/p/.mima.yaml and flake.nix are allowed\n"]);
+    project.write("flake.nix", "{\n  two = 2;\n}\n");
+    let said = allow(&[
+        "~/p/flake.nix is another one.\nSince it was allowed last:\n  -   one = ",
+        "\n  +   two = 2;\n",
+        "mima: ~/p/flake.nix is allowed\n",
+    ]);
+    assert!(!said.contains(".mima.yaml"), "{said}");
+    project.write("flake.lock", "{\"nodes\": {\"n\": {\"locked\": {\"rev\": \"a\\nb\"}}}}");
+    allow(&["~/p/flake.lock says:\n  n: locked.rev=a\\nb\n", "mima: ~/p/flake.lock is allowed\n"]);
+    allow(&["mima: it is allowed already, as it is\n"]);
+    let text = status();
+    assert!(text.contains("~/p/flake.nix  allowed") && text.contains("~/p/flake.lock  allowed"));
+}
