@@ -2,10 +2,11 @@
 
 use crate::cli::Allow;
 use crate::error::{Failure, Kind, Result};
-use crate::flow::{LOCAL_FILE, Mima, PROJECT_FILE};
+use crate::flow::{LOCAL_FILE, Mima, PROJECT_FILE, together};
 use crate::term;
 use crate::trust::{Basis, Candidate, Span, Verdict};
 
+mod flake;
 mod summary;
 
 pub(super) fn run(mima: &Mima, args: &Allow) -> Result<()> {
@@ -19,50 +20,93 @@ pub(super) fn run(mima: &Mima, args: &Allow) -> Result<()> {
         candidates.push(mima.candidate(path)?);
     }
     let span = if args.session { Span::ThisShell } else { Span::Lasting };
-    let trust = mima.trust();
-    let (mut pending, mut settled) = (Vec::new(), None);
-    for (at, candidate) in candidates.into_iter().enumerate() {
-        match trust.weigh(&candidate) {
-            // What ends with this shell may well become lasting.
-            Ok((Verdict::Allowed, Some(Basis::Shell))) if span == Span::Lasting => {
-                pending.push(candidate);
-            }
-            Ok((Verdict::Allowed, basis)) => settled = settled.or(basis),
+    let (mut has_asked, mut settled) = (false, None);
+    for (at, candidate) in candidates.iter().enumerate() {
+        let (is_pending, basis) = match mima.trust().weigh(candidate) {
             // Only who names a file that was denied wants to hear of it again.
-            Ok((Verdict::Denied, _)) if at > 0 => {}
+            Ok((Verdict::Denied, _)) if at > 0 => continue,
+            Ok((Verdict::Allowed, basis)) => (!holds(basis.as_ref(), span), basis),
             // A record that cannot be read is made anew.
-            _ => pending.push(candidate),
+            _ => (true, None),
+        };
+        let flake = pending_of_flake(mima, candidate, span)?;
+        if is_pending || !flake.is_empty() {
+            has_asked = true;
+            ask_together(mima, is_pending.then_some(candidate), &flake, span, args.yes)?;
+        } else {
+            settled = settled.or(basis);
         }
     }
-    if pending.is_empty() {
+    if !has_asked {
         term::note(&match settled {
             Some(Basis::Own) | None => "it is allowed already, as it is".to_owned(),
             Some(basis) => format!("it is allowed already,{}", basis.words()),
         });
     }
-    pending.iter().try_for_each(|candidate| ask(mima, candidate, span, args.yes))
+    Ok(())
+}
+
+/// Tells whether an approval is worth as much as the one that is asked for: what ends with this
+/// shell may well become lasting.
+fn holds(basis: Option<&Basis>, span: Span) -> bool {
+    span == Span::ThisShell || basis != Some(&Basis::Shell)
+}
+
+/// Returns the files of the project's flake that are not allowed as they are.
+fn pending_of_flake(mima: &Mima, project: &Candidate, span: Span) -> Result<Vec<Candidate>> {
+    // Nothing is read of one that somebody else could have written.
+    if project.objection().is_some() {
+        return Ok(Vec::new());
+    }
+    let mut files = mima.flake_files(project)?;
+    let trust = mima.trust();
+    files.retain(|file| match trust.weigh(file) {
+        Ok((Verdict::Allowed, basis)) => !holds(basis.as_ref(), span),
+        _ => true,
+    });
+    Ok(files)
 }
 
 /// Shows what a file asks for, asks unless that has been answered, and approves it.
 pub(super) fn ask(mima: &Mima, candidate: &Candidate, span: Span, is_answered: bool) -> Result<()> {
-    if let Some(objection) = candidate.objection() {
+    ask_together(mima, Some(candidate), &[], span, is_answered)
+}
+
+/// As [`ask`], of a project file, if that is given, and of files of its flake.
+fn ask_together(
+    mima: &Mima,
+    project: Option<&Candidate>,
+    flake: &[Candidate],
+    span: Span,
+    is_answered: bool,
+) -> Result<()> {
+    let all: Vec<_> = project.into_iter().chain(flake).collect();
+    if let Some(objection) = all.iter().find_map(|candidate| candidate.objection()) {
         return Err(objection);
     }
     // Not even if it is asked: on a terminal of its own a program answers itself.
     mima.refuse_in_tree("allow a project file")?;
-    mima.trust().check(candidate, span)?;
-    let path = term::path(&candidate.path);
+    all.iter().try_for_each(|candidate| mima.trust().check(candidate, span))?;
     let until = match span {
         Span::Lasting => "",
         Span::ThisShell => " in this shell",
     };
-    let before = mima.trust().approved(candidate).unwrap_or_default();
     // A user file that cannot be read is no reason to show less.
     let user = mima.user_file().map(|file| file.groups.clone()).unwrap_or_default();
-    term::say(&summary::render(candidate, &user, before.as_deref())?);
+    let before = |candidate| mima.trust().approved(candidate).unwrap_or_default();
+    let mut text = String::new();
+    if let Some(project) = project {
+        text = summary::render(project, &user, before(project).as_deref())?;
+    }
+    for file in flake {
+        text.push_str(&flake::render(file, before(file).as_deref()));
+    }
+    term::say(&text);
+    let paths: Vec<_> = all.iter().map(|candidate| candidate.path.as_path()).collect();
+    let (names, are) = (together(&paths), if paths.len() == 1 { "is" } else { "are" });
     if !is_answered {
         let answer =
-            mima.prompter().confirm(&format!("Allow {path}{until}?")).map_err(|failure| {
+            mima.prompter().confirm(&format!("Allow {names}{until}?")).map_err(|failure| {
                 match failure.kind() {
                     Kind::Locked => Failure::new(Kind::Locked, "there is no terminal to ask on")
                         .hint("having read the file: mima allow --yes"),
@@ -70,10 +114,14 @@ pub(super) fn ask(mima: &Mima, candidate: &Candidate, span: Span, is_answered: b
                 }
             })?;
         if !answer {
-            return Err(Failure::new(Kind::Refused, format!("{path} was not allowed")));
+            let was = if paths.len() == 1 { "was" } else { "were" };
+            return Err(Failure::new(Kind::Refused, format!("{names} {was} not allowed")));
         }
     }
-    mima.trust().approve(candidate, span)?;
-    term::note(&format!("{path} is allowed{until}"));
+    // The project file comes last: with it the flake is wanted.
+    for candidate in all.into_iter().rev() {
+        mima.trust().approve(candidate, span)?;
+    }
+    term::note(&format!("{names} {are} allowed{until}"));
     Ok(())
 }

@@ -8,6 +8,7 @@
 pub mod dotenv;
 pub mod edit;
 pub mod expand;
+pub mod flake;
 pub mod groups;
 pub mod layout;
 pub mod parse;

@@ -36,20 +36,26 @@ pub(super) fn render(
         text.push_str("  nothing\n");
     }
     if let Some(before) = before.filter(|before| *before != candidate.bytes) {
-        text.push_str("Since it was allowed last:\n");
-        let (before, after) =
-            (String::from_utf8_lossy(before), String::from_utf8_lossy(&candidate.bytes));
-        for change in TextDiff::from_lines(&*before, &*after).iter_all_changes() {
-            let sign = match change.tag() {
-                ChangeTag::Delete => '-',
-                ChangeTag::Insert => '+',
-                ChangeTag::Equal => continue,
-            };
-            writeln!(text, "  {sign} {}", term::sanitize(change.value().trim_end_matches('\n')))
-                .ok();
-        }
+        text.push_str(&changes(
+            &String::from_utf8_lossy(before),
+            &String::from_utf8_lossy(&candidate.bytes),
+        ));
     }
     Ok(text)
+}
+
+/// Says what has changed from one text to another, line by line.
+pub(super) fn changes(before: &str, after: &str) -> String {
+    let mut text = "Since it was allowed last:\n".to_owned();
+    for change in TextDiff::from_lines(before, after).iter_all_changes() {
+        let sign = match change.tag() {
+            ChangeTag::Delete => '-',
+            ChangeTag::Insert => '+',
+            ChangeTag::Equal => continue,
+        };
+        writeln!(text, "  {sign} {}", term::sanitize(change.value().trim_end_matches('\n'))).ok();
+    }
+    text
 }
 
 /// Returns a row for everything that the file does. `user` has the user's own groups.
@@ -79,6 +85,10 @@ fn rows(file: &ProjectFile, user: &Groups) -> Vec<(&'static str, String)> {
     for (name, entries) in &file.list_add {
         let head = if name.runs_code() { "RUNS CODE" } else { "path_add" };
         rows.push((head, format!("{name}: {}", joined(entries, String::as_str))));
+    }
+    if let Some(reference) = &file.use_flake {
+        let what = "nix builds what it says, and its variables are set, whatever they are";
+        rows.push(("RUNS CODE", format!("use_flake {}: {what}", reference.value)));
     }
     for layout in &file.layout {
         rows.push(("layout", layout.value.summary()));
