@@ -20,7 +20,7 @@ Environment:
   NO_COLOR      no color
 
 Exit status:
-  0 success, 1 failure, 2 usage. `run` is as env(1): 125 for mima's own failure,
+  0 success, 1 failure, 2 usage. `run` and `exec` are as env(1): 125 for mima's own failure,
   126 found but not executable, 127 not found, else the status of the command.
   `status --check` adds 3 for a project file that is not allowed, and 4 for none.")]
 pub struct Cli {

@@ -6,6 +6,7 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 use crate::common::hooked::{Start, age, each};
+use crate::common::nix::{self, Nix, flake};
 use crate::common::project::{Project, changes, nothing_set};
 use crate::common::require;
 use crate::common::user::{User, give, mode};
@@ -521,4 +522,29 @@ fn t_a17_a_shell_notices_when_the_approval_ends() {
         assert!(hooked.run("true").contains("is not allowed yet"), "{shell}");
         assert_eq!(hooked.exported("MARK"), None, "{shell}");
     });
+}
+
+/// The files of a flake go by the same rule, each for itself.
+#[test]
+fn t_a17_a_flake_of_a_worktree_is_the_one_that_was_allowed() {
+    let Some(_) = require("git") else { return };
+    let mut world = World::new();
+    let Some(_nix) = Nix::new(&mut world) else { return };
+    let shells = |word: &str| flake(&format!("GREETING = \"{word}\";"));
+    let main = nix::project(&world, "main", "use_flake: .\n", &shells("one"));
+    git(&world, &main.dir, &["init", "-q"]);
+    git(&world, &main.dir, &["add", "."]);
+    git(&world, &main.dir, &["commit", "-qm", "x"]);
+    git(&world, &main.dir, &["worktree", "add", "-q", "../tree"]);
+    let tree = Project { world: &world, dir: world.home().join("tree") };
+    assert_eq!(tree.loaded()["GREETING"].as_deref(), Some("one"));
+    tree.mima(&["allow"]).run().ok().stderr_has("it is allowed already, as in ~/main");
+    // The project file is still the same; the code is not.
+    tree.write("flake.nix", shells("two"));
+    tree.mima(&["status", "--check"]).run().fails(3);
+    let output = tree.mima(&["export", "json"]).run();
+    assert!(!changes(output.ok()).contains_key("GREETING"));
+    tree.mima(&["allow", "--yes"]).run().ok().stderr_has("~/tree/flake.nix is allowed");
+    assert_eq!(tree.loaded()["GREETING"].as_deref(), Some("two"));
+    assert_eq!(main.loaded()["GREETING"].as_deref(), Some("one"));
 }
