@@ -21,7 +21,8 @@ fn t_a15_everything_that_a_file_does_has_a_line() {
          env: {PLAIN: shown, LD_PRELOAD: ./evil.so}\nunset: [GONE]\nPATH_add: [bin]\n\
          path_add: {PYTHONPATH: [lib]}\nwatch_file: [watched]\nsource_up: true\n\
          env_vars_required: [NEEDED]\nauto_export: true\nauto_export_groups: [dev]\n\
-         dotenv_allow: [RUBYOPT]\n",
+         dotenv: [.env]\ndotenv_if_exists: [../.env]\ndotenv_allow: [RUBYOPT, FINE]\n\
+         layout: [ruby, node]\nmima_version: '>=0.1'\n",
     );
     let allow = project.mima(&["allow", "--yes"]).run();
     let want = format!(
@@ -35,11 +36,17 @@ fn t_a15_everything_that_a_file_does_has_a_line() {
   variable      PLAIN=shown
   RUNS CODE     LD_PRELOAD=./evil.so
   RUNS CODE     PYTHONPATH: lib
+  layout        ruby: BUNDLE_BIN=.direnv/bin, GEM_HOME=.direnv/ruby, PATH .direnv/bin .direnv/ruby/bin
+  layout        node: PATH node_modules/.bin
+  dotenv        .env: whatever it says
+  dotenv        ../.env, if there: whatever it says
+  RUNS CODE     RUBYOPT, if a dotenv file sets it
+  dotenv_allow  FINE, if a dotenv file sets it
   PATH          bin
   unset         GONE
-  dotenv_allow  RUBYOPT
   watches       watched
   requires      NEEDED
+  mima          >=0.1
   source_up     the .mima.yaml above, if that is allowed
   EXPORTS       yes: every program in the shell gets the secrets
   EXPORTS       dev, where groups are exported: every program in the shell gets the secrets
@@ -61,6 +68,11 @@ fn t_a15_each_key_alone_has_a_line() {
         "source_up: true",
         "path_add: {LD_PRELOAD: [x.so]}",
         "env_vars_required: [A]",
+        "dotenv: [.env]",
+        "dotenv_if_exists: [.env]",
+        "dotenv_allow: [A]",
+        "layout: [python]",
+        "mima_version: '>=0'",
         "watch_file: [w]",
         "wrap: [aws]",
         "unset: [A]",

@@ -46,10 +46,14 @@ fn json_is_an_object() {
 fn what_a_form_cannot_hold_is_refused_and_nothing_is_printed() {
     let world = world();
     let dotenv = world.mima(&["env", "dev", "--shell", "dotenv"]).run();
-    dotenv.fails(1).stdout_is("").stderr_has("ODD").stderr_has("--shell json");
+    dotenv.ok().stdout_is("ODD=\"it's \\\\ \\\"\\$x\\\" `y`\nend\"\nPLAIN='value-of-K00'\n");
     world.mima(&["secret", "add", "odd", "--force"]).stdin(b"\xff").run().ok();
     let json = world.mima(&["env", "dev", "--shell", "json"]).run();
     json.fails(1).stdout_is("").stderr_has("ODD").stderr_has("hint: ");
+    let dotenv = world.mima(&["env", "dev", "--shell", "dotenv"]).run();
+    let why =
+        "the value of ODD is no UTF-8, and a dotenv file takes nothing else\nhint: use --shell";
+    dotenv.fails(1).stdout_is("").stderr_has(why);
     world.mima(&["secret", "add", "odd", "--force"]).stdin("a b").run().ok();
     let dotenv = world.mima(&["env", "dev", "--shell", "dotenv"]).run();
     dotenv.ok().stdout_is("ODD='a b'\nPLAIN='value-of-K00'\n");

@@ -279,12 +279,9 @@ fn the_user_file_is_no_project_file_even_in_the_home_directory() {
 #[test]
 fn keys_that_are_to_come_are_an_error_with_their_place() {
     let world = World::new();
-    for (text, place) in [
-        ("dotenv: .env", "1:1: dotenv"),
-        ("env: {A: b}\ndotenv_if_exists: [.env]", "2:1: dotenv_if_exists"),
-        ("use_flake: .", "1:1: use_flake"),
-        ("layout: [node]", "1:1: layout"),
-    ] {
+    for (text, place) in
+        [("use_flake: .", "1:1: use_flake"), ("env: {A: b}\nuse_flake: .", "2:1: use_flake")]
+    {
         let project = Project::new(&world, "p", text);
         // Nobody is asked to allow what then does not work.
         project.mima(&["allow", "--yes"]).run().fails(1).stderr_has(place);

@@ -58,10 +58,9 @@ fn lines(syntax: Syntax, secrets: &[(VarName, Secret)]) -> Result<Zeroizing<Vec<
 
 fn no_dotenv(name: &VarName) -> Failure {
     Failure::failed(format!(
-        "the value of {name} cannot be written to a dotenv file: its readers disagree on quotes, \
-         backslashes and bytes that are no UTF-8"
+        "the value of {name} is no UTF-8, and a dotenv file takes nothing else"
     ))
-    .hint("use --shell json, or mima run")
+    .hint("use --shell bash or fish, or mima run")
 }
 
 fn json(secrets: &[(VarName, Secret)]) -> Result<Zeroizing<Vec<u8>>> {

@@ -18,6 +18,7 @@ pub(super) fn run(mima: &Mima, args: &Exec) -> Result<()> {
     let state = State::of(&now);
     let before = Before::new(now, state, &std::collections::BTreeMap::new());
     let plan = plan(&look.layers, &before.vars)?;
+    plan.notices.iter().for_each(term::report);
     let own = look.dir().map(|dir| ("MIMA_DIR".into(), dir.as_os_str().to_owned()));
     let vars = plan.apply(before.vars).into_iter().chain(own);
     let environment = Environment::merge(vars, &Inherit::All, Vec::new());

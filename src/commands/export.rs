@@ -48,7 +48,8 @@ pub(super) fn run(mima: &Mima, args: &Export) -> Result<()> {
     let (now, saved) = split_saved(environment());
     // Where the directory is gone there is no project. (threat D3)
     let here = working_directory().ok().filter(|_| !args.off);
-    let look = here.map(|here| mima.look(&here)).unwrap_or_default();
+    let mut look = here.map(|here| mima.look(&here)).unwrap_or_default();
+    look.look_at_patterns();
     let shell = match args.format {
         ExportFormat::Bash => Shell::Bash,
         ExportFormat::Zsh => Shell::Zsh,
@@ -102,6 +103,7 @@ fn decide(
             look.give_up(failure);
             Default::default()
         });
+    look.notices.append(&mut wanted.notices);
     let mut key = look.key();
     if let Some(exported) = groups::export(mima, args, &look, &offered, &before, &wanted) {
         key.push_str(&exported.suffix);

@@ -24,7 +24,7 @@ pub(super) fn run(mima: &Mima, args: &Json) -> Result<()> {
     };
     let set = state.as_ref().map(names).unwrap_or_default();
     let is_loaded = loaded.is_some_and(|dir| look.dir().is_some_and(|here| dir == here));
-    let groups = groups(mima, &look, &vars, is_loaded).unwrap_or_else(|failure| {
+    let groups = groups(mima, &mut look, &vars, is_loaded).unwrap_or_else(|failure| {
         look.notices.push(failure);
         Vec::new()
     });
@@ -83,11 +83,11 @@ pub(super) fn run(mima: &Mima, args: &Json) -> Result<()> {
 
 /// Returns the groups that the project offers, or why it cannot be loaded. Whether its variables
 /// can be had is known of a project that is loaded; what they were before is not.
-fn groups(mima: &Mima, look: &Look, vars: &Vars, is_loaded: bool) -> Result<Vec<String>> {
+fn groups(mima: &Mima, look: &mut Look, vars: &Vars, is_loaded: bool) -> Result<Vec<String>> {
     let offered = offered(mima, look)?;
     if !is_loaded {
         let before = Before::new(vars.clone(), State::of(vars), &BTreeMap::new());
-        plan(&look.layers, &before.vars)?;
+        look.notices.extend(plan(&look.layers, &before.vars)?.notices);
     }
     Ok(offered.names.iter().map(ToString::to_string).collect())
 }

@@ -1,8 +1,8 @@
-//! Variables in the values of a project file: `${VAR}` and `${VAR:-default}`.
+//! Variables in the values of a project file and of dotenv files: `${VAR}` and `${VAR:-default}`.
 //!
-//! `$$` is a dollar sign, and a `$` before anything else stays as it is, so that a value
-//! without `${` or `$$` arrives as written. Nothing is ever run or split. What comes out has
-//! a size that a process can be given, however often a value repeats what it refers to.
+//! `$$` is a dollar sign, and in a project file a `$` before anything else stays as it is, so
+//! that a value without `${` or `$$` arrives as written. Nothing is ever run or split. What comes
+//! out has a size that a process can be given, however often a value repeats what it refers to.
 
 use super::parse::{Fault, Place, path_text};
 use crate::error::Result;
@@ -12,6 +12,19 @@ use crate::names::VarName;
 pub const MAX_VALUE_BYTES: usize = (128 << 10) - 1;
 /// How deep defaults may be nested.
 const MAX_DEPTH: usize = 16;
+
+/// How a value is written: what beside `${VAR}` and `$$` has a meaning in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// In a project file: nothing.
+    Yaml,
+    /// In a dotenv file, without quotes: `$VAR`, and `\$`.
+    Bare,
+    /// In a dotenv file, in double quotes: `$VAR`, and some backslashes.
+    Double,
+    /// In a dotenv file, in single quotes: nothing, `${` and `$$` included.
+    Single,
+}
 
 /// Why a value cannot be expanded. Never holds any of it but the name of a variable.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,22 +60,37 @@ impl Problem {
 
 /// Expands the variables in `text`. An empty variable counts as unset where it has a default.
 pub fn expand(text: &str, lookup: &dyn Fn(&str) -> Option<Vec<u8>>) -> Result<Vec<u8>, Problem> {
-    let mut expander = Expander { rest: text, lookup, out: Vec::new() };
-    expander.text(0, true)?;
+    expand_as(Form::Yaml, text, lookup)
+}
+
+/// As [`expand`], of a text that is written in a certain form.
+pub fn expand_as(
+    form: Form,
+    text: &str,
+    lookup: &dyn Fn(&str) -> Option<Vec<u8>>,
+) -> Result<Vec<u8>, Problem> {
+    let mut expander = Expander { form, rest: text, lookup, out: Vec::new() };
+    if form == Form::Single {
+        expander.push(text.as_bytes(), true)?;
+    } else {
+        expander.text(0, true)?;
+    }
     Ok(expander.out)
 }
 
 struct Expander<'a> {
+    form: Form,
     rest: &'a str,
     lookup: &'a dyn Fn(&str) -> Option<Vec<u8>>,
     out: Vec<u8>,
 }
 
-impl Expander<'_> {
+impl<'a> Expander<'a> {
     /// Reads to the end of the text or, inside of a default, behind its closing bracket.
     /// What is not `wanted` must be well-formed all the same.
     fn text(&mut self, depth: usize, wanted: bool) -> Result<(), Problem> {
-        let stops: &[char] = if depth == 0 { &['$'] } else { &['$', '}'] };
+        let is_yaml = self.form == Form::Yaml;
+        let stops = |c: char| c == '$' || c == '}' && depth > 0 || c == '\\' && !is_yaml;
         loop {
             let end = self.rest.find(stops).unwrap_or(self.rest.len());
             let (plain, rest) = self.rest.split_at(end);
@@ -70,9 +98,13 @@ impl Expander<'_> {
             if let Some(rest) = rest.strip_prefix("${") {
                 self.rest = rest;
                 self.variable(depth + 1, wanted)?;
+            } else if let Some(rest) = rest.strip_prefix('$').filter(|rest| self.is_name(rest)) {
+                self.bare_variable(rest, wanted)?;
             } else if let Some(rest) = rest.strip_prefix("$$").or(rest.strip_prefix('$')) {
                 self.rest = rest;
                 self.push(b"$", wanted)?;
+            } else if let Some(rest) = rest.strip_prefix('\\') {
+                self.escape(rest, wanted)?;
             } else if let Some(rest) = rest.strip_prefix('}') {
                 self.rest = rest;
                 return Ok(());
@@ -103,6 +135,45 @@ impl Expander<'_> {
         let value = value.unwrap_or_default();
         self.push(&value, wanted)?;
         self.text(depth, wanted && value.is_empty())
+    }
+
+    /// Tells whether what comes after a `$` is a name that is meant.
+    fn is_name(&self, rest: &str) -> bool {
+        let is_start = |c: char| c.is_ascii_alphabetic() || c == '_';
+        self.form != Form::Yaml && rest.starts_with(is_start)
+    }
+
+    /// Reads a name that comes after `$`, as far as it goes.
+    fn bare_variable(&mut self, rest: &'a str, wanted: bool) -> Result<(), Problem> {
+        let end = rest.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
+        let (name, rest) = rest.split_at(end.unwrap_or(rest.len()));
+        let var = VarName::parse(name).map_err(|_| Problem::Malformed)?;
+        self.rest = rest;
+        if !wanted {
+            return Ok(());
+        }
+        let value = (self.lookup)(var.as_str()).ok_or(Problem::Unset(var))?;
+        self.push(&value, wanted)
+    }
+
+    /// Reads what comes after a backslash. One that means nothing stays as it is.
+    fn escape(&mut self, rest: &'a str, wanted: bool) -> Result<(), Problem> {
+        let is_quoted = self.form == Form::Double;
+        let mut chars = rest.chars();
+        let meant: &[u8] = match chars.next() {
+            Some('$') => b"$",
+            Some('n') if is_quoted => b"\n",
+            Some('r') if is_quoted => b"\r",
+            Some('t') if is_quoted => b"\t",
+            Some('\\') if is_quoted => b"\\",
+            Some('"') if is_quoted => b"\"",
+            _ => {
+                self.rest = rest;
+                return self.push(b"\\", wanted);
+            }
+        };
+        self.rest = chars.as_str();
+        self.push(meant, wanted)
     }
 
     fn push(&mut self, bytes: &[u8], wanted: bool) -> Result<(), Problem> {
@@ -174,6 +245,42 @@ mod tests {
         ] {
             assert_eq!(expanded(text).map(String::from_utf8), Ok(Ok(want.to_owned())), "{text}");
         }
+    }
+
+    #[test]
+    fn in_a_dotenv_file_a_bare_name_and_some_backslashes_have_a_meaning() {
+        for (text, want) in [
+            ("$A-$E|$$A|$1|$", Ok("a-|$A|$1|$")),
+            (r"${U:-$A}\$A", Ok("a$A")),
+            (r"$\$A", Ok("$$A")),
+            (r"$$\$A", Ok("$$A")),
+            (r"\${A}", Ok("${A}")),
+            (r"\a\é\'\", Ok(r"\a\é\'\")),
+            (r"${U:-\}", Ok(r"\")),
+            ("${A:-$U}$$", Ok("a$")),
+            ("x$A$U", Err("U")),
+            ("$A_ ", Err("A_")),
+        ] {
+            let want = match want {
+                Ok(value) => Ok(value.as_bytes().to_vec()),
+                Err(name) => Err(Problem::Unset(VarName::parse(name).unwrap())),
+            };
+            assert_eq!(expand_as(Form::Bare, text, &lookup), want, "{text}");
+            assert_eq!(expand_as(Form::Double, text, &lookup), want, "{text}");
+            assert_eq!(expand_as(Form::Single, text, &lookup).unwrap(), text.as_bytes());
+        }
+        for (text, bare, double) in [
+            (r#"\n\r\t\\\""#, r#"\n\r\t\\\""#, "\n\r\t\\\""),
+            (r"\\$A", r"\$A", r"\a"),
+            (r"\\n", r"\\n", r"\n"),
+        ] {
+            assert_eq!(expand_as(Form::Bare, text, &lookup).unwrap(), bare.as_bytes());
+            assert_eq!(expand_as(Form::Double, text, &lookup).unwrap(), double.as_bytes());
+        }
+        let long = format!("${}", "A".repeat(129));
+        assert_eq!(expand_as(Form::Bare, &long, &lookup), Err(Problem::Malformed));
+        let long = "x".repeat(MAX_VALUE_BYTES + 1);
+        assert_eq!(expand_as(Form::Single, &long, &lookup), Err(Problem::TooLong));
     }
 
     #[test]

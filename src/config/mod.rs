@@ -1,13 +1,18 @@
-//! The two files. Pure: bytes in, types out.
+//! The files that people write. Pure: bytes in, types out.
 //!
 //! [`parse::parse`] reads a file as [`user::UserFile`] or [`project::ProjectFile`];
 //! [`edit::apply`] changes the groups in one and leaves every other byte as it was;
-//! [`expand::expand`] puts variables into a value of a project file.
+//! [`dotenv::parse`] reads what a project file names; [`expand::expand`] puts variables into
+//! the values of both.
 
+pub mod dotenv;
 pub mod edit;
 pub mod expand;
 pub mod groups;
+pub mod layout;
 pub mod parse;
+pub mod pattern;
 pub mod project;
 pub mod session;
 pub mod user;
+mod version;

@@ -26,6 +26,8 @@ const MAX_SHOWN: usize = 40;
 pub trait Document: Default {
     /// The keys that such a file has besides `groups`.
     const KEYS: &'static [&'static str];
+    /// The key that is looked at before all others, wherever it stands.
+    const FIRST: Option<&'static str> = None;
 
     /// Checks the value of a top-level key and takes it in.
     fn set(&mut self, key: &Node, value: &Node) -> Result<(), Fault>;
@@ -43,6 +45,11 @@ pub fn parse<T: Document>(bytes: &[u8], label: &str) -> Result<T> {
 fn document<T: Document>(bytes: &[u8]) -> Result<T, Fault> {
     let mut file = T::default();
     if let (_, Some(root)) = read(bytes)? {
+        if let Some((key, value)) =
+            root.entries().iter().find(|(key, _)| Some(key.text()) == T::FIRST)
+        {
+            file.set(key, value).map_err(|fault| fault.under(key))?;
+        }
         root.map(|key, value| file.set(key, value))?;
     }
     Ok(file)
@@ -50,6 +57,12 @@ fn document<T: Document>(bytes: &[u8]) -> Result<T, Fault> {
 
 /// Checks what is forbidden in every file, and returns its text and outline.
 pub(super) fn read(bytes: &[u8]) -> Result<(&str, Option<Node>), Fault> {
+    let text = text(bytes)?;
+    Ok((text, outline::outline(text)?))
+}
+
+/// Checks that a file is text, and no more than one can have in mind.
+pub(super) fn text(bytes: &[u8]) -> Result<&str, Fault> {
     if u64::try_from(bytes.len()).map_or(true, |len| len > MAX_FILE_BYTES) {
         return Err(Fault::new(Place::START, "", "the file is larger than 256 KiB"));
     }
@@ -58,7 +71,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<(&str, Option<Node>), Fault> {
     if let Some(nul) = bytes.iter().position(|byte| *byte == 0) {
         return Err(Fault::new(place_of(bytes, nul), "", "a NUL byte is not text"));
     }
-    Ok((text, outline::outline(text)?))
+    Ok(text)
 }
 
 /// Counts lines and columns up to `offset`.

@@ -5,9 +5,12 @@
 
 use super::expand::expand;
 use super::groups::{Groups, any_var_name, group_name, var_name};
+use super::layout::{Layout, layout};
 use super::parse::outline::Node;
 use super::parse::{Document, Fault, Located, Text, unknown};
+use super::pattern::path_or_pattern;
 use super::user;
+use super::version::at_least;
 use crate::error::Result;
 use crate::names::{GroupName, VarName};
 
@@ -18,10 +21,14 @@ pub(super) const KEYS: &[&str] = &[
     "unset",
     "PATH_add",
     "path_add",
+    "dotenv",
+    "dotenv_if_exists",
     "dotenv_allow",
+    "layout",
     "watch_file",
     "source_up",
     "env_vars_required",
+    "mima_version",
     "auto_export",
     "auto_export_groups",
 ];
@@ -29,7 +36,7 @@ pub(super) const KEYS: &[&str] = &[
 pub const EXAMPLE: &str = include_str!("project.yaml");
 /// Keys of a later version: what a project needs and does not get would be missed much later,
 /// so nobody is asked to allow such a file.
-const TO_COME: &[&str] = &["dotenv", "dotenv_if_exists", "use_flake", "layout"];
+const TO_COME: &[&str] = &["use_flake"];
 /// Settings that concern security, so only the user's own file has them.
 const USER_ONLY: &[&str] = &["confirm", "session", "store"];
 
@@ -48,14 +55,22 @@ pub struct ProjectFile {
     pub path_add: Vec<Text>,
     /// Directories to put in front of other lists.
     pub list_add: Vec<(VarName, Vec<Text>)>,
+    /// Files that set variables. What they say is no part of what is approved.
+    pub dotenv: Vec<Text>,
+    /// The same, which need not be there.
+    pub dotenv_if_exists: Vec<Text>,
     /// Variables that a dotenv file may set although they can run code.
     pub dotenv_allow: Vec<Located<VarName>>,
-    /// Further files whose change reloads the environment.
+    /// The kinds of project that it is.
+    pub layout: Vec<Located<&'static Layout>>,
+    /// Further files whose change reloads the environment: paths and patterns.
     pub watch_file: Vec<Text>,
     /// The switch of [`Self::source_up`], if the file has it.
     pub source_up: Option<Located<bool>>,
     /// Variables that must be set when all else is done.
     pub env_vars_required: Vec<Located<VarName>>,
+    /// The version of mima that is needed, as written. This one has been found new enough.
+    pub mima_version: Option<Text>,
     /// The switch of [`Self::auto_export`], if the file has it.
     pub auto_export: Option<Located<bool>>,
     /// Which groups are exported; none named means all.
@@ -87,10 +102,14 @@ impl ProjectFile {
             unset: append(self.unset, local.unset),
             path_add: append(self.path_add, local.path_add),
             list_add: by_key(self.list_add, lists, Vec::extend),
+            dotenv: append(self.dotenv, local.dotenv),
+            dotenv_if_exists: append(self.dotenv_if_exists, local.dotenv_if_exists),
             dotenv_allow: append(self.dotenv_allow, local.dotenv_allow),
+            layout: append(self.layout, local.layout),
             watch_file: append(self.watch_file, local.watch_file),
             source_up: local.source_up.map(Located::local).or(self.source_up),
             env_vars_required: append(self.env_vars_required, local.env_vars_required),
+            mima_version: local.mima_version.map(Located::local).or(self.mima_version),
             auto_export: local.auto_export.map(Located::local).or(self.auto_export),
             auto_export_groups: append(self.auto_export_groups, local.auto_export_groups),
         }
@@ -121,6 +140,8 @@ fn by_key<T>(
 
 impl Document for ProjectFile {
     const KEYS: &'static [&'static str] = KEYS;
+    // What an older mima does not know is explained by this.
+    const FIRST: Option<&'static str> = Some("mima_version");
 
     fn set(&mut self, key: &Node, value: &Node) -> Result<(), Fault> {
         match key.text() {
@@ -130,10 +151,14 @@ impl Document for ProjectFile {
             "unset" => self.unset = value.list(var_name)?,
             "PATH_add" => self.path_add = value.list(template)?,
             "path_add" => self.list_add = by_variable(value, |value| value.list(template))?,
+            "dotenv" => self.dotenv = value.list(Node::string)?,
+            "dotenv_if_exists" => self.dotenv_if_exists = value.list(Node::string)?,
             "dotenv_allow" => self.dotenv_allow = value.list(var_name)?,
-            "watch_file" => self.watch_file = value.list(Node::string)?,
+            "layout" => self.layout = value.list(layout)?,
+            "watch_file" => self.watch_file = value.list(path_or_pattern)?,
             "source_up" => self.source_up = Some(switch(key, value)?),
             "env_vars_required" => self.env_vars_required = value.list(any_var_name)?,
+            "mima_version" => self.mima_version = Some(value.one(at_least)?),
             "auto_export" => self.auto_export = Some(switch(key, value)?),
             "auto_export_groups" => self.auto_export_groups = value.list(group_name)?,
             _ => return Err(unknown::<Self>(key)),
@@ -205,7 +230,7 @@ mod tests {
 
     #[test]
     fn every_key_has_its_type_and_values_stay_as_written() {
-        let text = "groups: {dev: {A: x}}\nwrap: [aws]\nenv: {Z: 0755, B: yes, C: 1.10, D: \"\", E: 1e3, F: .nan, G: true, H: 0x1F, I: 2026-01-01, J: 1_000}\nunset: [Q]\nPATH_add: [bin]\npath_add: {MANPATH: [man, 1.0]}\ndotenv_allow: [NODE_OPTIONS]\nwatch_file: [x]\nsource_up: true\nenv_vars_required: [HOME]\nauto_export: false\nauto_export_groups: [dev]\n";
+        let text = "groups: {dev: {A: x}}\nwrap: [aws]\nenv: {Z: 0755, B: yes, C: 1.10, D: \"\", E: 1e3, F: .nan, G: true, H: 0x1F, I: 2026-01-01, J: 1_000}\nunset: [Q]\nPATH_add: [bin]\npath_add: {MANPATH: [man, 1.0]}\ndotenv: [.env]\ndotenv_if_exists: [.env.local]\ndotenv_allow: [NODE_OPTIONS]\nlayout: [node]\nwatch_file: [x]\nsource_up: true\nenv_vars_required: [HOME]\nmima_version: \">=0.1\"\nauto_export: false\nauto_export_groups: [dev]\n";
         let file = parse::<ProjectFile>(text.as_bytes(), "f").unwrap();
         let env: Vec<_> = file.env.iter().map(|(k, v)| format!("{k}={}", v.value)).collect();
         assert_eq!(
@@ -225,9 +250,7 @@ mod tests {
     fn the_example_has_every_key() {
         let file = parse::<ProjectFile>(EXAMPLE.as_bytes(), "f").unwrap();
         assert!(file.auto_export());
-        // `dotenv_allow` is of use to `dotenv` alone.
-        let is_of_use = |key: &&&str| **key != "dotenv_allow" || !TO_COME.contains(&"dotenv");
-        for key in KEYS.iter().chain(&["groups"]).filter(is_of_use) {
+        for key in KEYS.iter().chain(&["groups"]) {
             assert!(EXAMPLE.lines().any(|line| line.starts_with(&format!("{key}: "))), "{key}");
         }
     }
@@ -266,6 +289,30 @@ mod tests {
                 "env: {A: [b]}",
                 "f:1:10: env.A: a single value belongs here\nhint: put no list and no keys here",
             ),
+            ("layout: [nod]", "f:1:10: layout: this is no layout\nhint: did you mean `node`?"),
+            (
+                "layout: [julia]",
+                "f:1:10: layout: this is no layout\n\
+                 hint: the layouts are: go, node, perl, php, python, ruby",
+            ),
+            (
+                "watch_file: ['a[b']",
+                "f:1:14: watch_file: this is no pattern\nhint: * ? [ab] stand for parts of a name, \
+                 **/ for any directories, and [[] for a bracket",
+            ),
+            (
+                "mima_version: 0.1",
+                "f:1:15: mima_version: this is no version\nhint: mima_version: \">=0.1\"",
+            ),
+            // The reason is said, wherever it stands.
+            (
+                "some_new_key: {}\nmima_version: '>= 99.1'",
+                concat!(
+                    "f:2:15: mima_version: the project needs mima 99.1.0, and this is ",
+                    env!("CARGO_PKG_VERSION"),
+                    "\nhint: install a newer mima, then: mima reload"
+                ),
+            ),
             ("wrap: []\nenvv: {}\n", "f:2:1: envv: an unknown key\nhint: did you mean `env`?"),
         ] {
             assert_eq!(message::<ProjectFile>(text.as_bytes()), want, "{text}");
@@ -292,7 +339,7 @@ mod tests {
         read(file).overlay(read(local))
     }
 
-    const EVERY_KEY: &str = "groups: {dev: {A: x}}\nwrap: [w]\nenv: {A: a}\nunset: [U]\nPATH_add: [p]\npath_add: {MANPATH: [m]}\ndotenv_allow: [NODE_OPTIONS]\nwatch_file: [w]\nsource_up: true\nenv_vars_required: [R]\nauto_export: true\nauto_export_groups: [dev]\n";
+    const EVERY_KEY: &str = "groups: {dev: {A: x}}\nwrap: [w]\nenv: {A: a}\nunset: [U]\nPATH_add: [p]\npath_add: {MANPATH: [m]}\ndotenv: [.env]\ndotenv_if_exists: [.l]\ndotenv_allow: [NODE_OPTIONS]\nlayout: [go]\nwatch_file: [w]\nsource_up: true\nenv_vars_required: [R]\nmima_version: '>=0'\nauto_export: true\nauto_export_groups: [dev]\n";
 
     #[test]
     fn a_local_file_adds_to_lists_and_replaces_by_key() {

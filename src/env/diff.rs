@@ -10,6 +10,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
 use super::Vars;
 use super::state::{Added, Mark, State};
+use crate::error::Failure;
 use crate::names::VarName;
 use crate::secret::Secret;
 
@@ -20,6 +21,8 @@ pub struct Plan {
     pub vars: BTreeMap<VarName, Option<Secret>>,
     /// Entries to put in front of lists, in their order there.
     pub lists: BTreeMap<VarName, Vec<OsString>>,
+    /// What the user should know about it, once.
+    pub notices: Vec<Failure>,
 }
 
 /// The environment as it would be without mima.

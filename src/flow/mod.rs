@@ -4,8 +4,11 @@
 mod binary;
 mod command;
 pub mod doctor;
+mod dotenv;
 mod edit;
+mod layouts;
 mod moving;
+mod patterns;
 mod plan;
 mod project;
 mod session;

@@ -1,7 +1,7 @@
 //! What the allowed files of a project come to, on top of the environment before mima.
 
 use std::ffi::{OsStr, OsString};
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 
@@ -20,11 +20,15 @@ use crate::term;
 /// them, and Linux starts none with a string of more than 128 KiB in its environment.
 const MOST_BYTES: usize = 120 << 10;
 
-/// Evaluates the files, outermost first, in the order of the keys that design and README give.
+/// Evaluates the files, outermost first, in the order of the keys that README gives.
 pub fn plan(layers: &[Layer], before: &Vars) -> Result<Plan> {
     let mut plan = Plan::default();
     for layer in layers {
         let mut evaluation = Evaluation { layer, before, plan };
+        let notices = evaluation.layouts().map_err(|fault| layer.fail(fault))?;
+        evaluation.plan.notices.extend(notices);
+        let notice = evaluation.dotenv()?;
+        evaluation.plan.notices.extend(notice);
         evaluation.run().map_err(|fault| layer.fail(fault))?;
         plan = evaluation.plan;
     }
@@ -46,10 +50,11 @@ fn fold_lists(plan: &mut Plan) {
     }
 }
 
-struct Evaluation<'a> {
-    layer: &'a Layer,
+/// One project file, while it is evaluated.
+pub(super) struct Evaluation<'a> {
+    pub(super) layer: &'a Layer,
     before: &'a Vars,
-    plan: Plan,
+    pub(super) plan: Plan,
 }
 
 impl Evaluation<'_> {
@@ -58,7 +63,7 @@ impl Evaluation<'_> {
         for (name, text) in &file.env {
             let value = self.expand(text, &path_text(&["env", name.as_str()]))?;
             self.plan.vars.insert(name.clone(), Some(Secret::new(value)));
-            self.check_size(text.place)?;
+            self.check_size(text.place, "env")?;
         }
         for name in &file.unset {
             self.plan.vars.insert(name.value.clone(), None);
@@ -71,11 +76,9 @@ impl Evaluation<'_> {
         for (name, entries, key) in path.into_iter().chain(lists) {
             let entries: Vec<_> = entries
                 .iter()
-                .map(|entry| self.directory(entry, &key))
+                .map(|entry| self.directory(&self.expand(entry, &key)?, entry.place, &key))
                 .collect::<Result<_, _>>()?;
-            if !entries.is_empty() {
-                self.plan.lists.entry(name).or_default().splice(0..0, entries);
-            }
+            self.put_in_front(name, entries);
         }
         for name in &file.env_vars_required {
             if self.value_of(name.value.as_str()).is_none_or(|value| value.is_empty()) {
@@ -87,35 +90,46 @@ impl Evaluation<'_> {
         Ok(())
     }
 
+    /// Puts entries in front of a list.
+    pub(super) fn put_in_front(&mut self, name: VarName, entries: Vec<OsString>) {
+        if !entries.is_empty() {
+            self.plan.lists.entry(name).or_default().splice(0..0, entries);
+        }
+    }
+
     fn expand(&self, text: &Text, key: &str) -> Result<Vec<u8>, Fault> {
         expand(&text.value, &|name| self.value_of(name))
             .map_err(|problem| problem.fault(text.place, key))
     }
 
     /// What a variable is at this point: set above, or in the environment before mima.
-    fn value_of(&self, name: &str) -> Option<Vec<u8>> {
+    pub(super) fn value_of(&self, name: &str) -> Option<Vec<u8>> {
         if name == "MIMA_DIR" {
             return Some(self.layer.dir.as_os_str().as_bytes().to_vec());
         }
         let before = || self.before.get(OsStr::new(name)).map(|value| value.as_bytes().to_vec());
-        match self.plan.vars.iter().find(|(var, _)| var.as_str() == name) {
-            Some((_, value)) => value.as_ref().map(|value| value.expose().to_vec()),
+        match VarName::parse(name).ok().and_then(|name| self.plan.vars.get(&name)) {
+            Some(value) => value.as_ref().map(|value| value.expose().to_vec()),
             None => before(),
         }
     }
 
-    fn check_size(&self, place: Place) -> Result<(), Fault> {
+    pub(super) fn check_size(&self, place: Place, key: &str) -> Result<(), Fault> {
         let size: usize = self.plan.vars.values().flatten().map(Secret::len).sum();
         if size <= MOST_BYTES {
             return Ok(());
         }
-        Err(Fault::new(place, "env", format!("the variables come to more than {MOST_BYTES} bytes")))
+        Err(Fault::new(place, key, format!("the variables come to more than {MOST_BYTES} bytes")))
     }
 
     /// Resolves an entry of a list against the directory of the project. (threat B11)
-    fn directory(&self, text: &Text, key: &str) -> Result<OsString, Fault> {
-        let fault = |what: &str| Fault::new(text.place, key, what);
-        let entry = self.expand(text, key)?;
+    pub(super) fn directory(
+        &self,
+        entry: &[u8],
+        place: Place,
+        key: &str,
+    ) -> Result<OsString, Fault> {
+        let fault = |what: &str| Fault::new(place, key, what);
         if entry.is_empty() {
             return Err(fault("a directory belongs here").hint("for the project's own: ."));
         }
@@ -123,10 +137,10 @@ impl Evaluation<'_> {
             return Err(fault("a colon separates the entries of a list, so none can hold one")
                 .hint("write one entry per item"));
         }
-        let entry = PathBuf::from(OsString::from_vec(entry));
+        let entry = Path::new(OsStr::from_bytes(entry));
         let entry = match (entry.strip_prefix("~"), self.before.get(OsStr::new("HOME"))) {
             (Ok(rest), Some(home)) => Path::new(home).join(rest),
-            _ => entry,
+            _ => entry.to_owned(),
         };
         // By the real directory: a link that somebody else owns must not lead PATH astray later.
         let dir = normal(&self.layer.real_dir.join(entry));

@@ -10,8 +10,8 @@ use std::path::{Component, Path, PathBuf};
 use rustix::io::Errno;
 use sha2::{Digest, Sha256};
 
-use super::Mima;
 use super::watch::Watching;
+use super::{Mima, patterns};
 use crate::config::groups::Groups;
 use crate::config::parse::{Fault, parse};
 use crate::config::project::ProjectFile;
@@ -59,6 +59,29 @@ impl Layer {
     pub fn fail(&self, fault: Fault) -> Failure {
         let label = |name: &str| term::path(&self.dir.join(name));
         fault.in_either(&label(PROJECT_FILE), &label(LOCAL_FILE))
+    }
+
+    /// Returns the path of a file that the project file names. (`~` is the home directory.)
+    pub(super) fn path_of(&self, text: &str) -> PathBuf {
+        let home = std::env::var_os("HOME").map(PathBuf::from);
+        match (Path::new(text).strip_prefix("~"), home) {
+            (Ok(rest), Some(home)) => home.join(rest),
+            _ => self.dir.join(text),
+        }
+    }
+
+    /// Looks at all that the project file names, but for what patterns stand for.
+    fn look(&self, watching: &mut Watching) {
+        let Self { dir: _, real_dir, file } = self;
+        let plain = file.watch_file.iter().filter(|text| patterns::of(text).is_none());
+        for text in file.dotenv.iter().chain(&file.dotenv_if_exists).chain(plain) {
+            watching.look(&self.path_of(&text.value));
+        }
+        for layout in file.layout.iter().map(|layout| layout.value) {
+            if let Some((needed, _)) = layout.needs {
+                watching.look(&real_dir.join(layout.dir).join(needed));
+            }
+        }
     }
 }
 
@@ -139,14 +162,12 @@ impl Mima {
             if file.source_up() && look.layers.len() < MOST_LAYERS {
                 next = dir.parent().map(Path::to_owned);
             }
-            for watched in &file.watch_file {
-                look.watching.look(&dir.join(&watched.value));
-            }
             if !file.wrap.is_empty() || !file.auto_export_groups.is_empty() {
                 look.watching.look(self.paths().user_file());
             }
-            let real_dir = candidate.real_dir().to_owned();
-            look.layers.insert(0, Layer { dir, real_dir, file });
+            let layer = Layer { dir, real_dir: candidate.real_dir().to_owned(), file };
+            layer.look(&mut look.watching);
+            look.layers.insert(0, layer);
         }
         Ok(())
     }

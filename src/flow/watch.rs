@@ -55,6 +55,11 @@ impl Watching {
         self.add(path, true);
     }
 
+    /// How many files these are.
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
     /// Looks at a file of mima's own that can change what is loaded.
     pub fn look_at_own(&mut self, path: &Path) {
         self.add(path, false);

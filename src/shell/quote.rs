@@ -60,25 +60,26 @@ fn escape_for_fish(out: &mut Vec<u8>, bytes: &[u8]) {
     }
 }
 
-/// Quotes for a dotenv file, or returns `None` where its many readers would not agree on
-/// what is meant.
+/// Quotes for a dotenv file, so that mima reads these bytes back; `None` if they are no UTF-8.
 ///
-/// In single quotes the value is literal to all of them, but for a backslash before a quote
-/// or another backslash; in double quotes some expand `$` and all know escapes.
+/// Single quotes, where all readers of such files agree that what is in them is literal. Else
+/// double quotes, in which most know these escapes.
 pub fn dotenv(value: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
     let text = std::str::from_utf8(value).ok()?;
-    let escapes = text.contains(r"\\") || text.contains(r"\'") || text.ends_with('\\');
-    let quote = if !text.contains('\'') && !escapes && !text.contains('\r') {
-        b'\''
-    } else if !text.contains(['"', '\\', '$', '`', '\n', '\r']) {
-        b'"'
-    } else {
-        return None;
-    };
-    let mut out = buffer(value.len() + 2);
-    out.push(quote);
-    out.extend_from_slice(value);
-    out.push(quote);
+    // To some, a backslash saves a quote or another backslash in single quotes too.
+    let is_literal = !text.contains(['\'', '\r']) && !text.contains(r"\\") && !text.ends_with('\\');
+    let mut out = buffer(2 * value.len() + 2);
+    out.push(if is_literal { b'\'' } else { b'"' });
+    for &byte in value {
+        match byte {
+            _ if is_literal => out.push(byte),
+            b'\\' | b'"' | b'$' => out.extend_from_slice(&[b'\\', byte]),
+            // At the end of a line it would be taken for a part of the line break.
+            b'\r' => out.extend_from_slice(br"\r"),
+            _ => out.push(byte),
+        }
+    }
+    out.push(if is_literal { b'\'' } else { b'"' });
     Some(out)
 }
 
@@ -107,14 +108,21 @@ mod tests {
     }
 
     #[test]
-    fn dotenv_refuses_what_its_readers_disagree_on() {
+    fn a_dotenv_value_is_literal_where_readers_agree_on_that() {
         let quoted = |value: &str| {
             dotenv(value.as_bytes()).map(|out| String::from_utf8(out.to_vec()).unwrap())
         };
-        assert_eq!(quoted("a b#c$d").as_deref(), Some("'a b#c$d'"));
-        assert_eq!(quoted("it's").as_deref(), Some("\"it's\""));
-        assert_eq!(quoted("it's $5"), None);
-        assert_eq!(quoted("end\\"), None);
-        assert_eq!(dotenv(b"\xff"), None);
+        for (value, want) in [
+            ("", "''"),
+            ("a b#c$d `e` \"f\" \\n\n", "'a b#c$d `e` \"f\" \\n\n'"),
+            ("it's", r#""it's""#),
+            ("it's $5 \"\n", "\"it's \\$5 \\\"\n\""),
+            ("end\\", r#""end\\""#),
+            (r"a\\b$", r#""a\\\\b\$""#),
+            ("a\r\nb\r", "\"a\\r\nb\\r\""),
+        ] {
+            assert_eq!(quoted(value).as_deref(), Some(want));
+        }
+        assert_eq!(dotenv(b"a\xff"), None);
     }
 }

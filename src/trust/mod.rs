@@ -8,6 +8,7 @@
 mod record;
 
 use std::fs::Metadata;
+use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -75,9 +76,8 @@ impl Candidate {
         let (Some(dir), Some(name)) = (path.parent(), path.file_name()) else {
             return Err(Failure::failed(format!("{} is no file", term::path(path))));
         };
-        let dir_meta = std::fs::metadata(dir).context(what())?;
         let location = std::fs::canonicalize(dir).context(what())?.join(name);
-        let forgery = forgery(path, &meta, dir, &dir_meta);
+        let forgery = forgery(path, &meta).context(what())?;
         Ok(Some(Self { path: path.to_owned(), location, target, bytes, forgery }))
     }
 
@@ -105,32 +105,42 @@ impl Candidate {
 /// Tells whether the file at `path`, a link to it, or its directory belongs to another user.
 /// Nothing is opened. (threat A7)
 pub fn is_foreign(path: &Path) -> bool {
-    let (Ok(meta), Some(dir)) = (std::fs::metadata(path), path.parent()) else { return false };
-    let Ok(dir_meta) = std::fs::metadata(dir) else { return false };
-    matches!(forgery(path, &meta, dir, &dir_meta), Some((Forgery::Foreign(_), _)))
+    let Ok(meta) = std::fs::metadata(path) else { return false };
+    matches!(forgery(path, &meta), Ok(Some((Forgery::Foreign(_), _))))
+}
+
+/// Opens and reads a file that an approved project file names: what it says is not approved, so
+/// nobody but the user may have a say in it, neither where it is named nor where a link leads.
+/// `Ok(None)` if there is none. (threats: A5, A6, A11, A12)
+pub fn read_named(path: &Path) -> Result<Option<Vec<u8>>> {
+    let Some(opened) = Opened::at(path)? else { return Ok(None) };
+    let what = || format!("could not look at the directory of {}", term::path(path));
+    for path in [path.to_owned(), opened.real_path()?] {
+        if let Some((forgery, path)) = forgery(&path, &opened.meta).context(what())? {
+            return Err(forgery.describe(&path));
+        }
+    }
+    Ok(Some(opened.read(MAX_FILE_BYTES)?.1))
 }
 
 /// Judges a file, a link to it, and its directory, by their owners and modes.
-fn forgery(
-    path: &Path,
-    meta: &Metadata,
-    dir: &Path,
-    dir_meta: &Metadata,
-) -> Option<(Forgery, PathBuf)> {
+fn forgery(path: &Path, meta: &Metadata) -> io::Result<Option<(Forgery, PathBuf)>> {
     let link = std::fs::symlink_metadata(path).ok().filter(Metadata::is_symlink);
     // Anybody may write to a link, and nobody can.
     let foreign = link.and_then(|link| Forgery::of(&link)).filter(|of| *of != Forgery::Writable);
     if let Some(forgery) = foreign.or_else(|| Forgery::of(meta)) {
-        return Some((forgery, path.to_owned()));
+        return Ok(Some((forgery, path.to_owned())));
     }
-    match Forgery::of(dir_meta)? {
+    let dir = path.parent().unwrap_or(path);
+    let dir_meta = std::fs::metadata(dir)?;
+    Ok(match Forgery::of(&dir_meta) {
         // In a directory such as /tmp others can add files, but not replace the user's own.
-        Forgery::Writable if dir_meta.mode() & 0o1000 != 0 => {
+        Some(Forgery::Writable) if dir_meta.mode() & 0o1000 != 0 => {
             let own = meta.uid() == rustix::process::geteuid().as_raw();
             (!own).then(|| (Forgery::Foreign(meta.uid()), path.to_owned()))
         }
-        forgery => Some((forgery, dir.to_owned())),
-    }
+        forgery => forgery.map(|forgery| (forgery, dir.to_owned())),
+    })
 }
 
 /// The records of what was approved.

@@ -80,14 +80,28 @@ fn rows(file: &ProjectFile, user: &Groups) -> Vec<(&'static str, String)> {
         let head = if name.runs_code() { "RUNS CODE" } else { "path_add" };
         rows.push((head, format!("{name}: {}", joined(entries, String::as_str))));
     }
+    for layout in &file.layout {
+        rows.push(("layout", layout.value.summary()));
+    }
+    let needed = file.dotenv.iter().map(|text| (text, ""));
+    let others = file.dotenv_if_exists.iter().map(|text| (text, ", if there"));
+    for (text, whether) in needed.chain(others) {
+        rows.push(("dotenv", format!("{}{whether}: whatever it says", text.value)));
+    }
+    for name in &file.dotenv_allow {
+        let head = if name.value.runs_code() { "RUNS CODE" } else { "dotenv_allow" };
+        rows.push((head, format!("{}, if a dotenv file sets it", name.value)));
+    }
     for (head, what) in [
         ("PATH", joined(&file.path_add, String::as_str)),
         ("unset", joined(&file.unset, VarName::as_str)),
-        ("dotenv_allow", joined(&file.dotenv_allow, VarName::as_str)),
         ("watches", joined(&file.watch_file, String::as_str)),
         ("requires", joined(&file.env_vars_required, VarName::as_str)),
     ] {
         rows.extend((!what.is_empty()).then_some((head, what)));
+    }
+    if let Some(version) = &file.mima_version {
+        rows.push(("mima", version.value.clone()));
     }
     if let Some(switch) = &file.source_up {
         let above = if switch.value { "the .mima.yaml above, if that is allowed" } else { "no" };
