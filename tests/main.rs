@@ -43,6 +43,7 @@ mod hook_processes;
 mod hook_sessions;
 mod hostile;
 mod hostile_yaml;
+mod import;
 mod install;
 mod install_failures;
 mod keychain;

@@ -6,7 +6,7 @@ use crate::flow::{LOCAL_FILE, Mima, PROJECT_FILE};
 use crate::term;
 use crate::trust::{Candidate, Verdict};
 
-mod summary;
+pub(super) mod summary;
 
 pub(super) fn run(mima: &Mima, args: &Allow) -> Result<()> {
     let candidate = mima.candidate_at(args.path.as_deref())?;

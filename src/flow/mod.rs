@@ -6,6 +6,7 @@ mod command;
 pub mod doctor;
 mod dotenv;
 mod edit;
+pub mod import;
 mod layouts;
 mod moving;
 mod patterns;

@@ -37,19 +37,25 @@ pub(super) fn render(
     }
     if let Some(before) = before.filter(|before| *before != candidate.bytes) {
         text.push_str("Since it was allowed last:\n");
-        let (before, after) =
-            (String::from_utf8_lossy(before), String::from_utf8_lossy(&candidate.bytes));
-        for change in TextDiff::from_lines(&*before, &*after).iter_all_changes() {
-            let sign = match change.tag() {
-                ChangeTag::Delete => '-',
-                ChangeTag::Insert => '+',
-                ChangeTag::Equal => continue,
-            };
-            writeln!(text, "  {sign} {}", term::sanitize(change.value().trim_end_matches('\n')))
-                .ok();
-        }
+        text.push_str(&changes(before, &candidate.bytes));
     }
     Ok(text)
+}
+
+/// Renders the lines that have changed.
+pub(in crate::commands) fn changes(before: &[u8], after: &[u8]) -> String {
+    let mut text = String::new();
+    let (before, after) = (String::from_utf8_lossy(before), String::from_utf8_lossy(after));
+    for change in TextDiff::from_lines(&*before, &*after).iter_all_changes() {
+        let sign = match change.tag() {
+            ChangeTag::Delete => '-',
+            ChangeTag::Insert => '+',
+            ChangeTag::Equal => continue,
+        };
+        // Writing to a string cannot fail.
+        writeln!(text, "  {sign} {}", term::sanitize(change.value().trim_end_matches('\n'))).ok();
+    }
+    text
 }
 
 /// Returns a row for everything that the file does. `user` has the user's own groups.

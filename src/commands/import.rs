@@ -1,0 +1,145 @@
+//! `mima import`: what another tool keeps in a file becomes secrets and a project file.
+
+use std::collections::BTreeSet;
+use std::fmt::Write;
+
+use crate::cli::Import;
+use crate::commands::allow::summary::changes;
+use crate::commands::secret::say_news;
+use crate::error::{Failure, Kind, Result};
+use crate::flow::Mima;
+use crate::flow::import::{Plan, Rewritten, Source, Target, Variable, Work};
+use crate::names::{GroupName, VarName};
+use crate::term;
+
+/// Why a variable is a secret whatever is said.
+const HOLDS: &str = "it holds another secret";
+
+pub(super) fn run(mima: &Mima, args: &Import) -> Result<()> {
+    let group = GroupName::parse(&args.group)?;
+    mima.refuse_in_tree("import secrets")?;
+    let source = Source::read(&args.file)?;
+    if args.rewrite {
+        source.check_rewritable()?;
+    }
+    let plan = Plan::read(&source)?;
+    let asks = !args.yes && !args.dry_run;
+    let secret = decide(mima, &plan, asks)?;
+    let work = plan.work(&group, &secret)?;
+    let target = Target::plan(mima, &source, &work.additions)?;
+    show(&source, &plan, &work, &target, &secret);
+    if work.moved.is_empty() {
+        term::note("there is nothing to import");
+        return Ok(());
+    }
+    if args.dry_run {
+        term::note("nothing was changed");
+        return Ok(());
+    }
+    if !work.secrets.is_empty() {
+        mima.check_writable()?;
+    }
+    if asks && !mima.prompter().choose("Import this?", false).map_err(hint_at_yes)? {
+        return Err(Failure::new(Kind::Refused, "nothing was imported"));
+    }
+    let done = work.run(mima, &source, &target, &group, args.rewrite)?;
+    say_news(done.protection);
+    let path = term::path(&target.path);
+    let count = work.secrets.len();
+    let secrets = if count == 1 { "secret" } else { "secrets" };
+    term::note(&format!(
+        "imported {} into {path}, with {count} {secrets} in the store",
+        term::path(&source.path)
+    ));
+    if !done.is_allowed {
+        term::hint(&format!("mima allow {}", term::word(&target.path)));
+    }
+    let from = term::path(&source.path);
+    match done.rewritten {
+        Some(Rewritten::Removed) => {
+            term::note(&format!("{from} had nothing else in it, and is gone"))
+        }
+        Some(Rewritten::Cut) => term::note(&format!("{from} has the rest")),
+        None => term::hint(&format!(
+            "{from} still has it all; to take it out there: mima import --rewrite --group {group} {}",
+            term::word(&args.file)
+        )),
+    }
+    for file in plan.loaded() {
+        let file = source.path.with_file_name(file);
+        term::hint(&format!("mima import --group {group} {}", term::word(&file)));
+    }
+    if !work.secrets.is_empty() {
+        term::hint(&format!("mima run {group} -- CMD"));
+    }
+    Ok(())
+}
+
+/// Finds out which variables are secrets: by asking, or as it was guessed. What holds a secret
+/// is one.
+fn decide(mima: &Mima, plan: &Plan, asks: bool) -> Result<BTreeSet<VarName>> {
+    let mut secret = BTreeSet::new();
+    for variable in &plan.variables {
+        let Variable { name, guess, .. } = variable;
+        let is_secret = if holds(variable, &secret) {
+            true
+        } else if asks {
+            let question = format!("{name}: {}. Is it a secret?", guess.why);
+            mima.prompter().choose(&question, guess.is_secret).map_err(hint_at_yes)?
+        } else {
+            guess.is_secret
+        };
+        if is_secret {
+            secret.insert(name.clone());
+        }
+    }
+    Ok(secret)
+}
+
+fn holds(variable: &Variable, secret: &BTreeSet<VarName>) -> bool {
+    variable.refers.iter().any(|var| secret.iter().any(|secret| secret.as_str() == var))
+}
+
+fn hint_at_yes(failure: Failure) -> Failure {
+    match failure.kind() {
+        Kind::Locked => Failure::new(Kind::Locked, "there is no terminal to ask on")
+            .hint("having looked with --dry-run, take the guesses with --yes"),
+        _ => failure,
+    }
+}
+
+/// Shows what is to be done. No value of a secret is in it, and no line of the source.
+fn show(source: &Source, plan: &Plan, work: &Work, target: &Target, secret: &BTreeSet<VarName>) {
+    let from = term::path(&source.path);
+    let mut text = String::new();
+    let width = plan.variables.iter().map(|v| v.name.as_str().len()).max().unwrap_or(0);
+    if !plan.variables.is_empty() {
+        writeln!(text, "{from} sets:").ok();
+    }
+    for variable in &plan.variables {
+        let name = variable.name.as_str();
+        let is_secret = secret.contains(&variable.name);
+        let why = match (is_secret == variable.guess.is_secret, holds(variable, secret)) {
+            (true, _) => variable.guess.why,
+            (false, true) => HOLDS,
+            (false, false) => "you have said so",
+        };
+        let what = if is_secret { "secret" } else { "public" };
+        // Writing to a string cannot fail.
+        writeln!(text, "  {what}  {name:width$}  {why}").ok();
+    }
+    if !work.left.is_empty() {
+        text.push_str("Not translated:\n");
+    }
+    for left in &work.left {
+        for line in left.lines.clone() {
+            writeln!(text, "  {from}:{line}: {}", term::sanitize(&left.why)).ok();
+        }
+    }
+    let changes = changes(&target.before, &target.after);
+    if !changes.is_empty() {
+        writeln!(text, "{} gets:\n{}", term::path(&target.path), changes.trim_end_matches('\n'))
+            .ok();
+    }
+    term::say(&text);
+}
