@@ -64,11 +64,11 @@ uninstall: ## Take away what `make install` put there
 	  '$(PREFIX)/share/zsh/site-functions/_mima' '$(PREFIX)/share/fish/vendor_completions.d/mima.fish'
 
 bench: ## Measure, as ratios against bare programs in the same run
-	@sh tests/tools/install.sh direnv
+	@sh tests/tools/install.sh direnv ssh-agent
 	cargo bench --locked --bench bench
 
 bench-readme: ## The same, and write the tables into README.md
-	@sh tests/tools/install.sh direnv
+	@sh tests/tools/install.sh direnv ssh-agent
 	cargo bench --locked --bench bench -- --readme
 
 fuzz: ## Look for input that breaks a parser: TARGET=proc_stat SECONDS=600

@@ -28,11 +28,13 @@ if [[ -z ${__mima_at+x} ]]; then
     # An inherited state belongs to another shell: no path equals the question
     # mark, so that the first prompt looks into it.
     __mima_at=${__MIMA_STATE:+?}
+    # And only that one knows what was there before.
+    __mima_heir=${__MIMA_STATE:+heir}
 fi
 
 # Neither a marker that was exported by hand nor one from the environment goes on.
 \builtin export -n __mima_flags __mima_bin __mima_user __mima_coarse \
-    __mima_have __mima_off __mima_pwd __mima_at
+    __mima_have __mima_off __mima_pwd __mima_at __mima_heir
 
 if ! \builtin declare -F __mima_stale >/dev/null; then
     __mima_stale() {
@@ -87,18 +89,24 @@ __mima_find() {
     done
 }
 
-# Runs inside $(…): what it exports ends there.
-__mima_ask() {
+# Exports what only this shell knows, in a subshell: it ends there.
+__mima_give() {
     \builtin local IFS=' ' __mima_name
     # shellcheck disable=SC2086 # bash 3.2 may join the names when they are quoted
     for __mima_name in ${!__mima_was_@}; do
         \builtin export "${__mima_name?}"
     done
+}
+
+# Runs inside $(…).
+__mima_ask() {
+    __mima_give
     \builtin exec "${__mima_bin}" export bash --have "${__mima_have}" \
         ${__mima_coarse:+"${__mima_coarse}"} "$@"
 }
 
 __mima_load() {
+    \builtin test "${__mima_found}" = "${MIMA_DIR-}/.mima.yaml" || __mima_heir=
     __mima_at=${__mima_found}
     # shellcheck disable=SC2317 # the prompt calls it
     __mima_stale() {
@@ -178,6 +186,13 @@ __mima_switch() {
     esac
 }
 
+# Runs in a subshell: what else is started must not inherit what only this shell knows.
+__mima_tell() {
+    __mima_give
+    \builtin export __MIMA_HOOK="bash;${__mima_off:+off} ${__mima_pwd:+ran} ${__mima_heir:+heir};${PROMPT_COMMAND[*]-}"
+    \builtin exec "${__mima_bin}" "$@"
+}
+
 function mima {
     case $#${1-} in
     1off | 1on | 1reload)
@@ -188,13 +203,10 @@ function mima {
         \builtin return "${__mima_result}"
         ;;
     *)
-        # What else is started must not inherit what only this shell knows.
-        if [[ ${1-} == doctor ]]; then
-            __MIMA_HOOK="bash;${__mima_off:+off} ${__mima_pwd:+ran};${PROMPT_COMMAND[*]-}" \
-                "${__mima_bin}" "$@"
-        else
-            "${__mima_bin}" "$@"
-        fi
+        case ${1-} in
+        doctor | explain) (__mima_tell "$@") ;;
+        *) "${__mima_bin}" "$@" ;;
+        esac
         ;;
     esac
 }

@@ -13,13 +13,17 @@ set -gu __mima_off "$__mima_off"
 set -gu __mima_pwd "$__mima_pwd"
 if not set -qg __mima_at
     set -g __mima_at ''
+    set -gu __mima_heir ''
     # An inherited state belongs to another shell: no path equals the question mark,
     # so that the first prompt looks into it.
     if test -n "$__MIMA_STATE"
         set -g __mima_at '?'
+        # And only that one knows what was there before.
+        set -g __mima_heir heir
     end
 end
 set -gu __mima_at "$__mima_at"
+set -gu __mima_heir "$__mima_heir"
 
 if not builtin functions -q __mima_stale
     function __mima_stale
@@ -62,6 +66,8 @@ function __mima_ask
 end
 
 function __mima_load
+    test "$argv[1]" = "$MIMA_DIR/.mima.yaml"
+    or set -g __mima_heir ''
     set -g __mima_at $argv[1]
     function __mima_stale
         return 1
@@ -150,16 +156,25 @@ function __mima_switch
     end
 end
 
+# What it exports ends with this function: what else is started must not inherit what
+# only this shell knows.
+function __mima_tell
+    for __mima_name in (set --names | string match '__mima_was_*')
+        set -fx $__mima_name "$$__mima_name"
+    end
+    set -l __mima_told
+    test -n "$__mima_off"; and set -a __mima_told off
+    test -n "$__mima_pwd"; and set -a __mima_told ran
+    test -n "$__mima_heir"; and set -a __mima_told heir
+    set -fx __MIMA_HOOK "fish;$__mima_told;"
+    $__mima_bin $argv
+end
+
 function mima --description 'Load environments and hand out secrets by directory'
     if test (builtin count $argv) -eq 1; and builtin contains -- $argv[1] off on reload
         __mima_switch $argv[1]
-    else if test "$argv[1]" = doctor
-        # What else is started must not inherit what only this shell knows.
-        set -l __mima_told
-        test -n "$__mima_off"; and set -a __mima_told off
-        test -n "$__mima_pwd"; and set -a __mima_told ran
-        set -lx __MIMA_HOOK "fish;$__mima_told;"
-        $__mima_bin $argv
+    else if builtin contains -- "$argv[1]" doctor explain
+        __mima_tell $argv
     else
         $__mima_bin $argv
     end

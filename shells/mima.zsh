@@ -16,6 +16,8 @@ function __mima_setup {
     # An inherited state belongs to another shell: no path equals the question mark,
     # so that the first prompt looks into it.
     \builtin \typeset -g +x __mima_at="${__mima_at-${__MIMA_STATE:+?}}"
+    # And only that one knows what was there before.
+    \builtin \typeset -g +x __mima_heir="${__mima_heir-${__MIMA_STATE:+heir}}"
     if (( ! ${+functions[__mima_stale]} )); then
         function __mima_stale {
             \builtin \return 1
@@ -55,6 +57,7 @@ function __mima_ask {
 }
 
 function __mima_load {
+    [[ $__mima_found == "$MIMA_DIR/.mima.yaml" ]] || __mima_heir=
     __mima_at=$__mima_found
     function __mima_stale {
         \builtin \return 1
@@ -150,15 +153,18 @@ function __mima_switch {
     esac
 }
 
+# Runs in a subshell: what else is started must not inherit what only this shell knows.
+function __mima_tell {
+    \builtin \typeset -gxm '__mima_was_*'
+    \builtin \typeset -gx __MIMA_HOOK="zsh;${__mima_off:+off} ${__mima_pwd:+ran} ${__mima_heir:+heir};${precmd_functions[*]-}"
+    \builtin \exec "$__mima_bin" "$@"
+}
+
 # Its name is quoted since it may be an alias; completion goes by the name.
 function 'mima' {
     case $#:${1-} in
         (1:off | 1:on | 1:reload) __mima_switch "$1" ;;
-        # What else is started must not inherit what only this shell knows.
-        (*:doctor)
-            __MIMA_HOOK="zsh;${__mima_off:+off} ${__mima_pwd:+ran};${precmd_functions[*]-}" \
-                "$__mima_bin" "$@"
-            ;;
+        (*:doctor | *:explain) ( __mima_tell "$@" ) ;;
         (*) "$__mima_bin" "$@" ;;
     esac
 }

@@ -21,7 +21,8 @@ Environment:
 
 Exit status:
   0 success, 1 failure, 2 usage. `run` is as env(1): 125 for mima's own failure,
-  126 found but not executable, 127 not found, else the status of the command.")]
+  126 found but not executable, 127 not found, else the status of the command.
+  `status --check` adds 3 for a project file that is not allowed, and 4 for none.")]
 pub struct Cli {
     /// Work as root in the home directory of another user
     #[arg(long)]
@@ -70,7 +71,9 @@ pub enum Verb {
     /// Forget the approvals of files that are gone, and what the keychain no longer has
     Prune,
     /// Show which project file counts here, and what is loaded
-    Status(Json),
+    Status(Status),
+    /// Say who sets a variable, and what it was before
+    Explain(Explain),
     /// Look for what is wrong with the stores and the install, and say what mends it
     Doctor(Json),
     /// Unload the project in this shell, and load none until `mima on`
@@ -308,7 +311,7 @@ pub enum Session {
     /// Let systemd or launchd start the agent
     Install(SessionInstall),
     /// Be the agent; nobody needs to type this
-    Serve(SessionServe),
+    Serve,
 }
 
 #[derive(Debug, Args)]
@@ -317,14 +320,6 @@ pub struct SessionInstall {
     /// Take away what this put there
     #[arg(long)]
     pub remove: bool,
-}
-
-#[derive(Debug, Args)]
-#[expect(missing_docs, reason = "clap would show it instead of the line in `Session`")]
-pub struct SessionServe {
-    /// The socket is standard input, and the lock standard output
-    #[arg(long, hide = true)]
-    pub inherited: bool,
 }
 
 #[derive(Debug, Args)]
@@ -407,6 +402,24 @@ pub struct Import {
     /// Take the guesses, and do not ask: for where there is no terminal
     #[arg(long, short)]
     pub yes: bool,
+}
+
+#[derive(Debug, Args)]
+#[expect(missing_docs, reason = "clap would show it instead of the line in `Verb`")]
+pub struct Status {
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+    /// Exit with 0 if a project file is allowed and loads, 3 if it is not allowed, 4 if there is none
+    #[arg(long)]
+    pub check: bool,
+}
+
+#[derive(Debug, Args)]
+#[expect(missing_docs, reason = "clap would show it instead of the line in `Verb`")]
+pub struct Explain {
+    /// The variable
+    pub var: String,
 }
 
 #[derive(Debug, Args)]

@@ -38,6 +38,8 @@ pub enum Kind {
     BrokenPipe,
     /// The person said no, or pressed Ctrl-C at a prompt.
     Refused,
+    /// Nothing has failed: a question is answered by this exit status, and nothing is to be said.
+    Answer(u8),
 }
 
 /// A failure: a chain of causes, hints that can be pasted, and its [`Kind`].
@@ -106,13 +108,14 @@ impl Failure {
             Kind::NoCommand => 127,
             // As if SIGPIPE had ended it: 128 and its number.
             Kind::BrokenPipe => 141,
+            Kind::Answer(status) => status,
             _ => own,
         }
     }
 
     /// Writes the failure as `mima: head: cause` and one `hint:` line each.
     pub fn report(&self, to: &mut dyn Write) -> io::Result<()> {
-        if self.kind == Kind::BrokenPipe {
+        if matches!(self.kind, Kind::BrokenPipe | Kind::Answer(_)) {
             return Ok(());
         }
         writeln!(to, "mima: {}", term::sanitize(&format!("{:#}", self.error)))?;

@@ -8,12 +8,12 @@ use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use mima::session::wire::{HEADER, MAJOR};
+use mima::session::wire::{HEADER, MAJOR, Reply, Request};
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::common::agents::holders;
+use crate::common::agents::{ask, holders, reply};
 use crate::common::hooked::{Hooked, Start};
-use crate::common::serve::{Serve, field, get, is_closed_within, put, wanted, within};
+use crate::common::serve::{Serve, field, get, is_closed_within, put, put_request, wanted, within};
 use crate::common::user::{USER, User, mode};
 use crate::common::world::{World, copy_tree};
 
@@ -267,6 +267,42 @@ fn t_g16_signals_end_it_or_lock_or_do_nothing() {
         put(&agent.socket, &dev, b"again");
         assert_eq!(get(&agent.socket, &dev).unwrap().as_deref(), Some(&b"again"[..]));
         assert!(agent.is_alive());
+    }
+}
+
+/// A way to lock, and its name.
+type Lock = (&'static str, fn(&Serve));
+
+/// A client was told to send values, and somebody locks before all of them are there.
+#[test]
+fn t_h12_what_was_on_its_way_when_it_was_locked_is_not_kept() {
+    let locks: [Lock; 3] = [
+        ("lock", |agent| drop(ask(&agent.socket, &Request::Lock { all: false }))),
+        ("lock --all", |agent| drop(ask(&agent.socket, &Request::Lock { all: true }))),
+        ("a signal", |agent| {
+            agent.signal(Signal::HUP);
+            // It has seen that before it answers.
+            agent.status();
+        }),
+    ];
+    let dev = wanted("dev", 1);
+    for (what, lock) in locks {
+        for sent in [0, 3] {
+            let world = World::new();
+            let agent = Serve::start(&world);
+            let mut stream = agent.connect();
+            let request = Request::Put(put_request(&dev, &[5]));
+            stream.write_all(&request.encode().unwrap()).unwrap();
+            assert_eq!(reply(&mut stream), Some(Reply::Send));
+            stream.write_all(&b"value"[..sent]).unwrap();
+            lock(&agent);
+            let _gone = stream.write_all(&b"value"[sent..]);
+            assert!(is_closed_within(&mut stream, SOON), "{what} {sent}");
+            assert_eq!(get(&agent.socket, &dev).unwrap(), None, "{what} {sent}");
+            // It is no ban.
+            put(&agent.socket, &dev, b"value");
+            assert!(get(&agent.socket, &dev).unwrap().is_some());
+        }
     }
 }
 

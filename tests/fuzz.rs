@@ -9,6 +9,9 @@ type Check = fn(&[u8]);
 
 /// Every target. What is about Linux alone is checked there alone.
 const CHECKS: &[(&str, Check)] = &[
+    ("dotenv", checks::dotenv),
+    ("envrc", checks::envrc),
+    ("frame", checks::frame),
     #[cfg(target_os = "linux")]
     ("proc_stat", checks::proc_stat),
 ];
@@ -35,6 +38,17 @@ fn every_file_of_the_corpus_is_checked() {
             eprintln!("{}", file.display());
             check(&std::fs::read(file).unwrap());
         }
+    }
+}
+
+/// What one version says to another is where the search begins.
+#[test]
+fn every_recorded_frame_is_in_the_corpus() {
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fuzz/corpus/frame");
+    let mut recorded = include_str!("fixtures/frames-1.txt").lines().peekable();
+    assert!(recorded.peek().is_some());
+    for (name, frame) in recorded.map(|line| line.split_once(' ').unwrap()) {
+        assert_eq!(hex::encode(std::fs::read(corpus.join(name)).unwrap()), frame, "{name}");
     }
 }
 

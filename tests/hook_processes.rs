@@ -42,19 +42,25 @@ impl Counted {
 /// What may stand in a directory.
 const PROJECTS: [&str; 4] = ["allowed", "blocked", "denied", "broken"];
 
-/// One project of each kind, with five watched files, one that is not there, and directories.
+/// One project of each kind, with five watched files, one that is not there, directories that a
+/// pattern looks into, and a dotenv file.
 fn world() -> World {
     let world = World::new();
     let watched = ["w1", "w2", "w3", "w4", "w5"];
     for project in PROJECTS {
         let at = |name: &str| format!("{project}/{name}");
         let missing = if project == "broken" { "env_vars_required: [NOT_SET]" } else { "" };
-        let text = format!("watch_file: [w1, w2, w3, w4, w5, none]\nenv: {{A: x}}\n{missing}\n");
+        let text = format!(
+            "watch_file: [w1, w2, w3, w4, w5, none, '1/**/*']\nlayout: [node, python]\n\
+             dotenv: [.env]\ndotenv_if_exists: [.env.local]\nenv: {{A: x}}\n{missing}\n"
+        );
         age(&world.write(&at(".mima.yaml"), text));
+        age(&world.write(&at(".env"), "B=b\nLD_PRELOAD=left-out\n"));
         for name in watched {
             age(&world.write(&at(name), ""));
         }
-        world.write(&at("1/2/3/4/5/6/7/8/file"), "");
+        let deep = world.write(&at("1/2/3/4/5/6/7/8/file"), "");
+        deep.ancestors().take(9).for_each(age);
     }
     world.write("out/1/2/3/4/5/6/7/8/file", "");
     for allowed in ["allowed", "broken"] {

@@ -254,7 +254,11 @@ fn what_cannot_be_read_or_is_loaded_still_is_left_alone() {
     world.write("b/.env", "A=1\nC4nary\n");
     let bad = ["import", "b/.env", "--group", "dev", "--yes"];
     world.mima(&bad).run().fails(1).stderr_has("~/b/.env:2:1: this is neither KEY=value nor");
-    world.mima(&["import", "b/none", "--group", "dev"]).run().fails(1).stderr_has("there is no file");
+    world
+        .mima(&["import", "b/none", "--group", "dev"])
+        .run()
+        .fails(1)
+        .stderr_has("there is no file");
     world.mima(&["import", "p/.env", "--group", "a b"]).run().fails(2);
     // Beside the user's own file there is no project.
     world.write(".env", "A=1\n");
@@ -276,7 +280,9 @@ fn t_e1_killed_at_any_call_an_import_loses_nothing_and_goes_on() {
         if env != ENV {
             assert_eq!(env, "# mine\n\n", "{attempt}");
             assert_eq!(world.read("p/.mima.yaml"), PROJECT, "{attempt}");
-            for (name, want) in [("STRIPE_KEY", "sk_live_C4nary"), ("HOOK", "https://x/sk_live_C4nary")] {
+            for (name, want) in
+                [("STRIPE_KEY", "sk_live_C4nary"), ("HOOK", "https://x/sk_live_C4nary")]
+            {
                 assert_eq!(value(world, &format!("dev.{name}")), want, "{attempt}");
             }
         }

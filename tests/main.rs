@@ -4,7 +4,7 @@
 //! of one's own, [`common::pty`] a terminal to type on, [`common::scenario`] a session written
 //! down, [`common::strace`] a kernel that fails on demand. Tests named `t_f1_…` show row F1 of
 //! `tests/threats.md`. A missing tool is a failure under `MIMA_TEST_REQUIRE=all`, else a visible
-//! skip.
+//! skip. What goes by `/proc`, and what only strace shows, is for Linux alone.
 
 #![allow(
     clippy::unwrap_used,
@@ -18,7 +18,10 @@
     reason = "a test may fail by panicking, and its files are its own"
 )]
 
+mod agent_abuse;
+mod agent_clients;
 mod agent_life;
+mod agent_replies;
 mod agent_socket;
 mod allow;
 mod common;
@@ -29,6 +32,7 @@ mod doctor;
 mod dotenv;
 mod environments;
 mod exec;
+mod explain;
 mod fixtures;
 mod frame;
 mod frame_pty;
@@ -65,13 +69,21 @@ mod scenarios;
 mod secret_move;
 mod secret_service;
 mod secrets;
+#[cfg(target_os = "linux")]
+mod session_binding;
+mod session_compat;
+#[cfg(target_os = "linux")]
 mod session_grants;
 mod session_install;
+#[cfg(target_os = "linux")]
 mod session_lifetime;
 mod session_matrix;
+mod session_memory;
+#[cfg(target_os = "linux")]
 mod session_places;
 mod shell_names;
 mod shells;
+mod status_check;
 mod stores;
 mod surface;
 mod sys_detach;

@@ -76,6 +76,22 @@ fn the_caller_has_no_child_left() {
     output.ok().stdout_is("got it\n").stderr_has("spawned\nno children\n");
 }
 
+/// What it is given may have any numbers, also each other's.
+#[test]
+fn descriptors_arrive_in_their_places() {
+    let world = World::new();
+    world.write("input", "it\n");
+    let output = world.home().join("output");
+    let probe = world.command(example("sys-probe", "probe"));
+    let crossed = probe.args(["spawn-crossed", "/bin/sh", "-c", "read line; echo \"got $line\""]);
+    crossed.within("exec \"$@\" 1<input 0>output").run().ok().stderr_has("spawned");
+    let start = std::time::Instant::now();
+    while std::fs::read(&output).unwrap() != b"got it\n" {
+        assert!(start.elapsed().as_secs() < 20, "waited in vain");
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+}
+
 #[test]
 fn nor_where_it_ignores_its_children() {
     let world = World::new();

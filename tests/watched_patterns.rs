@@ -113,6 +113,7 @@ fn t_d2_a_pattern_for_too_much_is_an_error_at_once() {
     fill(260);
     let too_many = why("256 files and directories");
     assert_eq!(project.not_loaded(&too_many).err(), too_many);
+    project.mima(&["status"]).run().ok().stderr_has(&too_many);
     // Whoever does not watch is not concerned.
     project.mima(&["exec", ".", "printenv", "A"]).run().ok().quiet().stdout_is("a\n");
     // Few match, out of many.

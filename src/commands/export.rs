@@ -124,7 +124,7 @@ fn decide(
 }
 
 /// Parts the environment of the shell from what the hook hands over with it.
-fn split_saved(mut vars: Vars) -> (Vars, BTreeMap<VarName, OsString>) {
+pub(super) fn split_saved(mut vars: Vars) -> (Vars, BTreeMap<VarName, OsString>) {
     let from = vars.range(OsString::from(SAVED)..).map(|(name, _)| name);
     let handed_over = from.map_while(|name| name.to_str()?.strip_prefix(SAVED));
     let names: Vec<_> = handed_over.filter_map(|name| VarName::parse(name).ok()).collect();

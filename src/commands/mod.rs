@@ -7,6 +7,7 @@ mod doctor;
 mod edit;
 mod env;
 mod exec;
+mod explain;
 mod export;
 mod group;
 mod hook;
@@ -28,11 +29,12 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::cli::{Cli, Session, Verb};
+use crate::cli::{Cli, Verb};
 use crate::error::{self, Result};
 use crate::flow::Mima;
 use crate::paths::Paths;
 use crate::prompt::{Asking, Prompter};
+use crate::session::INHERITED;
 use crate::{sys, term};
 
 /// What mima's own failures exit with.
@@ -45,13 +47,11 @@ pub fn main() -> ExitCode {
     // The message of a panic may hold what was being worked on. (threat I8)
     std::panic::set_hook(Box::new(|panic| term::note(&error::of_panic(panic.location()))));
     sys::process::protect_memory();
-    let (outcome, own) = match Cli::try_parse() {
-        Ok(cli) => {
-            let own =
-                if matches!(cli.verb, Verb::Run(_) | Verb::Exec(_)) { RUN_FAILED } else { FAILED };
-            (dispatch(cli), own)
-        }
-        Err(error) => usage::explain(&error, std::env::args_os()),
+    let (outcome, own) = if std::env::args_os().skip(1).eq(INHERITED) {
+        // Reading a command line takes memory that the agent would keep for as long as it runs.
+        (session::run_inherited(), FAILED)
+    } else {
+        parse_and_run()
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -59,6 +59,18 @@ pub fn main() -> ExitCode {
             term::report(&failure);
             ExitCode::from(failure.exit_code(own))
         }
+    }
+}
+
+/// Returns what came of it, and what mima's own failures exit with.
+fn parse_and_run() -> (Result<()>, u8) {
+    match Cli::try_parse() {
+        Ok(cli) => {
+            let own =
+                if matches!(cli.verb, Verb::Run(_) | Verb::Exec(_)) { RUN_FAILED } else { FAILED };
+            (dispatch(cli), own)
+        }
+        Err(error) => usage::explain(&error, std::env::args_os()),
     }
 }
 
@@ -74,7 +86,6 @@ fn dispatch(cli: Cli) -> Result<()> {
         Verb::Run(args) => run::run(&mima(unless(args.no_prompt))?, &args),
         Verb::Unlock(args) => unlock::run(&mima(Asking::Allowed)?, &args),
         Verb::Lock(args) => lock::run(&mima(Asking::Forbidden)?, &args),
-        Verb::Session(Session::Serve(args)) if args.inherited => session::run_inherited(),
         Verb::Session(verb) => session::run(&mima(Asking::Forbidden)?, &verb),
         Verb::Env(args) => env::run(&mima(unless(args.no_prompt))?, &args),
         Verb::Hook(args) => hook::run(&mima(Asking::Allowed)?, &args),
@@ -85,6 +96,7 @@ fn dispatch(cli: Cli) -> Result<()> {
         Verb::Edit(args) => edit::run(&mima(Asking::Allowed)?, &args),
         Verb::Prune => prune::run(&mima(Asking::Allowed)?),
         Verb::Status(args) => status::run(&mima(Asking::Allowed)?, &args),
+        Verb::Explain(args) => explain::run(&mima(Asking::Forbidden)?, &args),
         // Whatever is wrong with the places of mima's files is a finding.
         Verb::Doctor(args) => doctor::run(&mima(Asking::Forbidden), &args),
         Verb::Off => hook::missing("off"),

@@ -14,7 +14,7 @@ pub(super) fn run(mima: &Mima, verb: &Verb) -> Result<()> {
         Verb::Status(args) => status(mima, args),
         Verb::Stop => stop(mima),
         Verb::Install(args) => install::run(mima, args),
-        Verb::Serve(_) => serve(How::ByOthers(&Place::of(mima.paths()))),
+        Verb::Serve => serve(How::ByOthers(&Place::of(mima.paths()))),
     }
 }
 

@@ -5,18 +5,19 @@ use std::ffi::OsStr;
 
 use super::export::groups::offered;
 use super::session::{unlocked_json, unlocked_lines};
-use crate::cli::Json;
+use crate::cli::Status;
 use crate::env::Vars;
 use crate::env::diff::Before;
 use crate::env::state::State;
-use crate::error::Result;
+use crate::error::{Failure, Kind, Result};
 use crate::flow::{LOCAL_FILE, Look, Mima, PROJECT_FILE, environment, plan, working_directory};
 use crate::term;
 use crate::trust::Verdict;
 
-pub(super) fn run(mima: &Mima, args: &Json) -> Result<()> {
+pub(super) fn run(mima: &Mima, args: &Status) -> Result<()> {
     let vars = environment();
     let mut look = working_directory().map(|here| mima.look(&here)).unwrap_or_default();
+    look.look_at_patterns();
     let state = State::of(&vars);
     let loaded = vars.get(OsStr::new("MIMA_DIR")).filter(|_| state.is_some());
     let names = |state: &State| -> Vec<String> {
@@ -24,10 +25,13 @@ pub(super) fn run(mima: &Mima, args: &Json) -> Result<()> {
     };
     let set = state.as_ref().map(names).unwrap_or_default();
     let is_loaded = loaded.is_some_and(|dir| look.dir().is_some_and(|here| dir == here));
-    let groups = groups(mima, &mut look, &vars, is_loaded).unwrap_or_else(|failure| {
+    let groups = groups(mima, &mut look, &vars, is_loaded);
+    let is_broken = groups.is_err();
+    let groups = groups.unwrap_or_else(|failure| {
         look.notices.push(failure);
         Vec::new()
     });
+    let answer = || if args.check { answer(&look, is_broken) } else { Ok(()) };
     // What else there is to tell is told, whatever is wrong with the store.
     let store = mima.store().and_then(|store| store.protection());
     let protection = store.as_ref().ok().and_then(Option::as_ref);
@@ -38,7 +42,7 @@ pub(super) fn run(mima: &Mima, args: &Json) -> Result<()> {
         let problems =
             look.notices.iter().chain(store.as_ref().err()).chain(session.as_ref().err());
         let problems: Vec<_> = problems.map(ToString::to_string).collect();
-        return term::print_json(&serde_json::json!({
+        term::print_json(&serde_json::json!({
             "file": file,
             "verdict": look.nearest.as_ref().map(|(_, verdict)| verdict.word()),
             "groups": groups,
@@ -48,7 +52,8 @@ pub(super) fn run(mima: &Mima, args: &Json) -> Result<()> {
             "loaded": loaded.map(|dir| dir.to_string_lossy()),
             "variables": set,
             "unlocked": unlocked.map_or(serde_json::json!([]), unlocked_json),
-        }));
+        }))?;
+        return answer();
     }
     let mut lines = Vec::new();
     match &look.nearest {
@@ -78,7 +83,25 @@ pub(super) fn run(mima: &Mima, args: &Json) -> Result<()> {
     term::print_lines(lines)?;
     let problems = look.notices.iter().chain(store.as_ref().err()).chain(session.as_ref().err());
     problems.for_each(term::report);
-    Ok(())
+    answer()
+}
+
+/// What `--check` answers: whether the project file here is allowed, with all that it asks for.
+/// As `systemctl is-active` has it, 3 is no, and 4 is that there is nothing to ask about.
+fn answer(look: &Look, is_broken: bool) -> Result<()> {
+    const NOT_ALLOWED: u8 = 3;
+    const NONE: u8 = 4;
+    let say = |status, what| Err(Failure::new(Kind::Answer(status), what));
+    let is_withheld = look.notices.iter().any(|notice| notice.kind() == Kind::NotAllowed);
+    match &look.nearest {
+        Some((_, Verdict::Allowed)) if !is_withheld => {
+            let loads = !is_broken && !look.layers.is_empty();
+            if loads { Ok(()) } else { say(1, "it does not load") }
+        }
+        Some(_) => say(NOT_ALLOWED, "it is not allowed"),
+        None if look.notices.is_empty() => say(NONE, "there is no project file"),
+        None => say(1, "it cannot be told"),
+    }
 }
 
 /// Returns the groups that the project offers, or why it cannot be loaded. Whether its variables

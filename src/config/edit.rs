@@ -141,13 +141,7 @@ impl Edit {
             }
             Self::RemoveGroup { group } => format!("edit the file: take group `{group}` out"),
         };
-        let mut place = Place::START;
-        let mut node = root;
-        for key in &keys {
-            let Some((found, value)) = node.and_then(|node| splice::find(node, key)) else { break };
-            place = found.place;
-            node = Some(value);
-        }
+        let place = root.map_or(Place::START, |root| root.deepest(&keys).1);
         Fault::new(place, path_text(&keys), "mima cannot edit this layout without harm").hint(todo)
     }
 }

@@ -74,6 +74,12 @@ pub(super) fn text(bytes: &[u8]) -> Result<&str, Fault> {
     Ok(text)
 }
 
+/// Finds the key to which these keys lead, each below the one before it.
+pub fn locate(bytes: &[u8], keys: &[&str]) -> Option<Place> {
+    let (found, place) = read(bytes).ok()?.1?.deepest(keys);
+    (found == keys.len()).then_some(place)
+}
+
 /// Counts lines and columns up to `offset`.
 fn place_of(bytes: &[u8], offset: usize) -> Place {
     let before = String::from_utf8_lossy(bytes.get(..offset).unwrap_or_default());

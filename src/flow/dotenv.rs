@@ -3,6 +3,7 @@
 //! `mima allow` covers which they are, but not what they say. So a variable that runs code counts
 //! only where the project file names it, and nobody but the user may be able to write them.
 
+use super::Layer;
 use super::plan::Evaluation;
 use crate::config::dotenv::{self, Entry};
 use crate::config::parse::{Fault, path_text};
@@ -37,7 +38,7 @@ impl Evaluation<'_> {
                 Ok(Some(bytes)) => {
                     let entries = dotenv::parse(&bytes).map_err(|fault| fault.in_file(&label))?;
                     for entry in entries {
-                        if self.may_set(&entry) {
+                        if may_set(self.layer, &entry) {
                             self.set(entry).map_err(|fault| fault.in_file(&label))?;
                         } else {
                             left_out.add(&label, &entry);
@@ -58,18 +59,17 @@ impl Evaluation<'_> {
         Ok(left_out.notice())
     }
 
-    /// Tells whether a file may set a variable. (threats: B2, B3, B4)
-    fn may_set(&self, entry: &Entry) -> bool {
-        let is_allowed =
-            || self.layer.file.dotenv_allow.iter().any(|name| name.value == entry.name);
-        !entry.name.is_steering() && (!entry.name.runs_code() || is_allowed())
-    }
-
     fn set(&mut self, entry: Entry) -> Result<(), Fault> {
         let value = entry.value(&|name| self.value_of(name))?;
         self.plan.vars.insert(entry.name, Some(Secret::new(value)));
         self.check_size(entry.place, "")
     }
+}
+
+/// Tells whether a file may set a variable. (threats: B2, B3, B4)
+pub(super) fn may_set(layer: &Layer, entry: &Entry) -> bool {
+    let is_allowed = || layer.file.dotenv_allow.iter().any(|name| name.value == entry.name);
+    !entry.name.is_steering() && (!entry.name.runs_code() || is_allowed())
 }
 
 impl LeftOut {

@@ -1,5 +1,6 @@
 //! What the layouts of a project come to.
 
+use super::Layer;
 use super::plan::Evaluation;
 use crate::config::expand::expand;
 use crate::config::layout::Layout;
@@ -15,21 +16,12 @@ impl Evaluation<'_> {
     pub(super) fn layouts(&mut self) -> Result<Vec<Failure>, Fault> {
         let mut notices = Vec::new();
         for Located { value: layout, place } in &self.layer.file.layout {
-            match self.missing(layout) {
+            match missing(self.layer, layout) {
                 Some(notice) => notices.push(notice),
                 None => self.layout(layout, *place)?,
             }
         }
         Ok(notices)
-    }
-
-    fn missing(&self, layout: &Layout) -> Option<Failure> {
-        let (file, how) = layout.needs?;
-        let dir = self.layer.dir.join(layout.dir);
-        (!dir.join(file).exists()).then(|| {
-            let what = format!("there is no {} for layout {}", term::path(&dir), layout.name);
-            Failure::failed(what).hint(how)
-        })
     }
 
     fn layout(&mut self, layout: &Layout, place: Place) -> Result<(), Fault> {
@@ -52,6 +44,16 @@ impl Evaluation<'_> {
         }
         Ok(())
     }
+}
+
+/// Says what a layout has nothing to work with without, if it is not there.
+pub(super) fn missing(layer: &Layer, layout: &Layout) -> Option<Failure> {
+    let (file, how) = layout.needs?;
+    let dir = layer.dir.join(layout.dir);
+    (!dir.join(file).exists()).then(|| {
+        let what = format!("there is no {} for layout {}", term::path(&dir), layout.name);
+        Failure::failed(what).hint(how)
+    })
 }
 
 /// The names of the table are well-formed.

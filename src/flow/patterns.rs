@@ -25,7 +25,7 @@ pub(super) fn of(text: &Text) -> Option<pattern::Paths> {
 }
 
 impl Look {
-    /// Looks at what the patterns of the project stand for. Only a shell needs to know.
+    /// Looks at what the patterns of the project stand for. Who only runs something in it need not.
     pub fn look_at_patterns(&mut self) {
         let mut walk = Walk { watching: &mut self.watching, entries: 0 };
         let failed = self.layers.iter().find_map(|layer| walk.layer(layer).err());

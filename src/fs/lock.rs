@@ -53,18 +53,21 @@ fn wait_for(file: File, path: &Path) -> Result<File> {
         // Nobody listens any more once the five seconds are over.
         drop(done.send(locked));
     });
-    let mut pid = holder_pid(&holder);
+    // Whoever takes it writes to it, another thread of the same process too.
+    let taken = || holder.metadata().and_then(|meta| meta.modified()).ok();
+    let mut last = taken();
     loop {
         if let Ok(locked) = waiting.recv_timeout(LOCK_WAIT) {
             return locked.context(format!("could not lock {}", term::path(path)));
         }
         // Where it goes from hand to hand, nobody hangs: there are only many.
-        let now = holder_pid(&holder);
-        if now == pid {
+        let now = taken();
+        if now == last {
             break;
         }
-        pid = now;
+        last = now;
     }
+    let pid = holder_pid(&holder);
     Err(Failure::failed(format!(
         "another mima (process {pid}) has held {} for 5 seconds",
         term::path(path)

@@ -3,7 +3,7 @@
 //! Nothing depends on the agent: where it is not there, does not answer in time or answers
 //! nonsense, the caller asks the person instead. (threat G6)
 
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, IoSlice, IoSliceMut, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -52,12 +52,13 @@ impl Client {
     ) -> Result<Option<Vec<(GroupName, Values)>>> {
         // The agent looks at who is asking as soon as they connect, and is not to see less of an
         // honest process than of any other. Nothing secret is here yet.
+        let names: Vec<_> = wanted.iter().map(|wanted| wanted.group.clone()).collect();
         sys::process::set_dumpable(true);
         let asked = self.ask(&Request::Get { wanted, is_use });
         sys::process::set_dumpable(false);
         let Some((mut agent, reply)) = asked? else { return Ok(None) };
         match reply {
-            Reply::Found(groups) => {
+            Reply::Found(groups) if groups.iter().map(|(group, _)| group).eq(&names) => {
                 agent.write(&[READY]).context(NO_ANSWER)?;
                 let read = |(group, vars): (GroupName, Vars)| Ok((group, agent.values(vars)?));
                 groups.into_iter().map(read).collect::<Result<_>>().map(Some)
@@ -131,8 +132,12 @@ impl Client {
     fn ask(&self, request: &Request) -> Result<Option<(Agent, Reply)>> {
         let Some(stream) = self.place.connect()? else { return Ok(None) };
         let mut agent = Agent { stream, start: Instant::now() };
-        let reply = agent.ask(request)?;
-        Ok(reply.map(|reply| (agent, reply)))
+        let Some(reply) = agent.ask(request)? else { return Ok(None) };
+        // Not before: macOS only knows who has used the other end last. A request is no secret.
+        sys::peer::check_same_program(&agent.stream)
+            .context("that is not mima's own session agent")
+            .map_err(|failure| failure.hint("after an upgrade: mima session stop"))?;
+        Ok(Some((agent, reply)))
     }
 }
 
@@ -183,22 +188,25 @@ impl Agent {
         Reply::decode(header, &payload).map_err(|_| nonsense())
     }
 
-    /// Reads values, each straight to where it stays.
+    /// Reads the values of a group, each straight to where it stays.
     fn values(&mut self, vars: Vars) -> Result<Values> {
+        let mut room = LARGEST_GROUP;
         let mut values = Vec::with_capacity(vars.len());
         for (name, len) in vars {
-            let len = usize::try_from(len).ok().filter(|len| *len <= LARGEST_GROUP);
-            let mut value = Zeroizing::new(vec![0; len.ok_or_else(nonsense)?]);
-            self.read(&mut value).context(NO_ANSWER)?;
-            values.push((name, Secret::new(std::mem::take(&mut *value))));
+            let len = usize::try_from(len).map_err(|_| nonsense())?;
+            room = room.checked_sub(len).ok_or_else(nonsense)?;
+            values.push((name, Zeroizing::new(vec![0; len])));
         }
-        Ok(values)
+        let mut into: Vec<_> =
+            values.iter_mut().map(|(_, value)| IoSliceMut::new(value.as_mut_slice())).collect();
+        self.read_all(&mut into).context(NO_ANSWER)?;
+        let secret = |mut value: Zeroizing<Vec<u8>>| Secret::new(std::mem::take(&mut *value));
+        Ok(values.into_iter().map(|(name, value)| (name, secret(value))).collect())
     }
 
     fn send(&mut self, values: &[&Secret]) -> Result<Kept> {
-        for value in values {
-            self.write(value.expose()).context(NO_ANSWER)?;
-        }
+        let mut values: Vec<_> = values.iter().map(|value| IoSlice::new(value.expose())).collect();
+        self.write_all(&mut values).context(NO_ANSWER)?;
         let mut header = [0; HEADER];
         self.read(&mut header).context(NO_ANSWER)?;
         match self.payload(Header::decode(&header).map_err(|_| nonsense())?)? {
@@ -208,18 +216,34 @@ impl Agent {
         }
     }
 
-    fn write(&mut self, mut bytes: &[u8]) -> io::Result<()> {
-        while !bytes.is_empty() {
-            let written = self.within_patience(|stream| stream.write(bytes))?;
-            bytes = bytes.get(written..).unwrap_or_default();
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.write_all(&mut [IoSlice::new(bytes)])
+    }
+
+    fn write_all(&mut self, mut parts: &mut [IoSlice]) -> io::Result<()> {
+        IoSlice::advance_slices(&mut parts, 0);
+        while !parts.is_empty() {
+            let count = self.within_patience(|stream, left| {
+                stream.set_write_timeout(Some(left))?;
+                stream.write_vectored(parts)
+            })?;
+            IoSlice::advance_slices(&mut parts, count);
         }
         Ok(())
     }
 
-    fn read(&mut self, mut into: &mut [u8]) -> io::Result<()> {
-        while !into.is_empty() {
-            let count = self.within_patience(|stream| stream.read(into))?;
-            into = into.get_mut(count..).unwrap_or_default();
+    fn read(&mut self, into: &mut [u8]) -> io::Result<()> {
+        self.read_all(&mut [IoSliceMut::new(into)])
+    }
+
+    fn read_all(&mut self, mut parts: &mut [IoSliceMut]) -> io::Result<()> {
+        IoSliceMut::advance_slices(&mut parts, 0);
+        while !parts.is_empty() {
+            let count = self.within_patience(|stream, left| {
+                stream.set_read_timeout(Some(left))?;
+                stream.read_vectored(parts)
+            })?;
+            IoSliceMut::advance_slices(&mut parts, count);
         }
         Ok(())
     }
@@ -228,16 +252,14 @@ impl Agent {
     /// that gives a byte now and then is no better than one that gives none.
     fn within_patience(
         &mut self,
-        mut call: impl FnMut(&mut UnixStream) -> io::Result<usize>,
+        mut call: impl FnMut(&mut UnixStream, Duration) -> io::Result<usize>,
     ) -> io::Result<usize> {
         loop {
             let left = PATIENCE.saturating_sub(self.start.elapsed());
             if left.is_zero() {
                 return Err(ErrorKind::TimedOut.into());
             }
-            self.stream.set_read_timeout(Some(left))?;
-            self.stream.set_write_timeout(Some(left))?;
-            match call(&mut self.stream) {
+            match call(&mut self.stream, left) {
                 Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 // So the kernel says that the time is over.

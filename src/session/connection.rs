@@ -216,6 +216,7 @@ fn read_request(stream: &mut UnixStream, bytes: &mut Vec<u8>) -> io::Result<Prog
         if count == 0 {
             return Ok(Progress::Ends);
         }
+        bytes.reserve_exact(count);
         bytes.extend_from_slice(part.get(..count).unwrap_or_default());
         return Ok(Progress::Waits);
     }

@@ -30,3 +30,4 @@ pub mod wire;
 pub use client::{Client, Kept, Values};
 pub use serve::{How, serve, words};
 pub use socket::Place;
+pub use start::INHERITED;

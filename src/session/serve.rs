@@ -47,7 +47,8 @@ pub fn serve(how: How) -> Result<()> {
     let place = Place::of_listener(&listener).context(what)?;
     let own = fs::identity(&place.socket());
     let is_in_place = || fs::identity(&place.socket()) == own;
-    let memory = words(sys::memory::protection().context(what)?);
+    // Where there is none, that is what clients are told.
+    let memory = sys::memory::protection().map_or(NO_MEMORY, words);
     let ground = Ground {
         kernel: &System,
         clock: &clock::Kernel,
@@ -63,6 +64,9 @@ pub fn serve(how: How) -> Result<()> {
     }
     Ok(())
 }
+
+/// Where values are kept if they cannot be.
+const NO_MEMORY: &str = "no memory at all, for none can be kept from being swapped out";
 
 /// Says where values are kept.
 pub fn words(protection: Protection) -> &'static str {

@@ -145,7 +145,6 @@ impl<'a> Server<'a> {
                 }
             }
             self.accept(now);
-            self.bound_buffers();
         }
     }
 
@@ -279,15 +278,15 @@ impl<'a> Server<'a> {
         true
     }
 
-    /// Keeps unfinished requests within bounds, however many there are.
+    /// Keeps unfinished requests within bounds, however many there are: the largest goes.
     fn bound_buffers(&mut self) {
         let mut held: usize = self.connections.iter().map(Connection::buffered).sum();
         while held > MOST_BUFFERED {
-            let largest = self.connections.iter().enumerate();
-            let Some((at, _)) = largest.max_by_key(|(_, connection)| connection.buffered()) else {
+            let Some(largest) = self.connections.iter_mut().max_by_key(|one| one.buffered()) else {
                 return;
             };
-            held -= self.connections.swap_remove(at).buffered();
+            held -= largest.buffered();
+            largest.end();
         }
     }
 
@@ -296,7 +295,13 @@ impl<'a> Server<'a> {
         loop {
             let Some(connection) = self.connections.get_mut(at) else { return false };
             match connection.go_on() {
-                Progress::Waits => return true,
+                Progress::Waits => {
+                    // Most requests come whole.
+                    if connection.buffered() > 0 {
+                        self.bound_buffers();
+                    }
+                    return true;
+                }
                 Progress::Ends => return false,
                 Progress::OtherVersion => {
                     // Whoever is newer starts another one. (threat G13)

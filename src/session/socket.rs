@@ -1,12 +1,13 @@
 //! Where the agent is found, and making sure that it is the user's own.
 
 use std::io::{self, ErrorKind};
+use std::os::fd::OwnedFd;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use rustix::io::Errno;
-use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
+use rustix::io::{Errno, FdFlags};
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketType, connect, socket};
 
 use crate::error::{Context, Failure, Result};
 use crate::paths::Paths;
@@ -68,17 +69,13 @@ impl Place {
                 what()
             )));
         }
-        sys::peer::check_same_program(&stream)
-            .context(what())
-            .map_err(|failure| failure.hint("after an upgrade: mima session stop"))?;
         Ok(Some(stream))
     }
 
     fn dial(&self) -> Result<Option<UnixStream>> {
         let what = || format!("could not connect to the agent at {}", term::path(&self.socket()));
         let address = SocketAddrUnix::new(self.socket()).context(what())?;
-        let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-        let socket = match socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None) {
+        let socket = match new_socket() {
             Err(Errno::PERM | Errno::ACCESS) => return Err(sandboxed()),
             socket => socket.context(what())?,
         };
@@ -118,4 +115,13 @@ impl Place {
 pub(super) fn sandboxed() -> Failure {
     Failure::failed("a sandbox keeps this process from the session agent")
         .hint("start what runs in the sandbox with the group: mima run GROUP -- CMD")
+}
+
+/// Makes a socket that waits for nothing, and that no child inherits.
+fn new_socket() -> rustix::io::Result<OwnedFd> {
+    // macOS has no flags for these.
+    let socket = socket(AddressFamily::UNIX, SocketType::STREAM, None)?;
+    rustix::io::fcntl_setfd(&socket, FdFlags::CLOEXEC)?;
+    rustix::io::ioctl_fionbio(&socket, true)?;
+    Ok(socket)
 }

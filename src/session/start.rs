@@ -14,6 +14,10 @@ use super::socket::{Place, sandboxed};
 use crate::error::{Context, Failure, Result};
 use crate::{fs, sys, term};
 
+/// The arguments of the agent that a client starts, which nobody types: its socket is standard
+/// input, and the lock standard output.
+pub const INHERITED: [&str; 3] = ["session", "serve", "--inherited"];
+
 /// What whoever becomes the agent holds.
 pub(super) struct Held {
     /// Where clients arrive.
@@ -49,7 +53,7 @@ pub(super) fn take(place: &Place) -> Result<Option<Held>> {
 /// Starts `program` as the agent, unless there is one.
 pub(super) fn start(place: &Place, program: &Path) -> Result<()> {
     let Some(Held { listener, lock }) = take(place)? else { return Ok(()) };
-    let args = ["session", "serve", "--inherited"].map(std::ffi::OsStr::new);
+    let args = INHERITED.map(std::ffi::OsStr::new);
     sys::detach::spawn(program, &args, listener.into(), lock.into()).map_err(|error| {
         Failure::failed(format!(
             "could not start {} as the session agent: {}",

@@ -1,44 +1,67 @@
 //! What is unlocked, for whom, and until when. Time is told to it, so that it can be tested.
 
+use std::cell::OnceCell;
 use std::time::Duration;
 
-use super::scope::{Identity, Scope};
+use super::scope::{self, Identity, Kernel, Scope};
 use super::wire::{Unlocked, Vars, Wanted};
 use crate::config::session::LONGEST;
 use crate::names::GroupName;
 use crate::sys::exit::Exit;
 use crate::sys::memory::Locked;
+use crate::sys::processes::Process;
 
 /// How much memory all values may take, in bytes.
 pub(super) const LARGEST: usize = 24 << 20;
 
-/// What a client is, to the table.
-pub(super) struct Client {
-    /// The shell it was typed at, if one can be told.
-    pub(super) shell: Option<Scope>,
-    /// The session and the terminal it belongs to.
-    pub(super) terminal: Option<Scope>,
-    /// Its ancestors, itself first.
-    pub(super) ancestors: Vec<Identity>,
-    /// The session it is in.
-    pub(super) session: i32,
+/// What a client is, to the table. The kernel is asked no more than what is unlocked needs.
+pub(super) struct Client<'a> {
+    kernel: &'a dyn Kernel,
+    /// The process.
+    pub(super) process: Process,
+    shell: OnceCell<Option<Scope>>,
+    terminal: OnceCell<Option<Scope>>,
+    ancestors: OnceCell<Vec<Identity>>,
 }
 
-impl Client {
+impl<'a> Client<'a> {
+    /// Takes what a process is for what it says.
+    pub(super) fn new(kernel: &'a dyn Kernel, process: Process) -> Self {
+        let (shell, terminal) = (OnceCell::new(), OnceCell::new());
+        Self { kernel, process, shell, terminal, ancestors: OnceCell::new() }
+    }
+
+    /// The shell it was typed at, if one can be told.
+    pub(super) fn shell(&self) -> Option<&Scope> {
+        self.shell.get_or_init(|| scope::shell_scope(self.kernel, &self.process)).as_ref()
+    }
+
+    /// The session and the terminal it belongs to.
+    pub(super) fn terminal(&self) -> Option<&Scope> {
+        self.terminal.get_or_init(|| scope::terminal_scope(self.kernel, &self.process)).as_ref()
+    }
+
+    /// Its ancestors, itself first.
+    fn ancestors(&self) -> &[Identity] {
+        self.ancestors.get_or_init(|| scope::ancestors(self.kernel, &self.process))
+    }
+
     /// Tells whether what was unlocked for `scope` is for this client too.
     pub(super) fn may_use(&self, scope: &Scope) -> bool {
         match scope {
-            Scope::Shell(..) => self.shell.as_ref() == Some(scope),
-            Scope::Terminal(..) => self.terminal.as_ref() == Some(scope),
-            Scope::Tree(root) => self.ancestors.iter().any(|known| known.is_same_process(root)),
+            Scope::Shell(..) => self.shell() == Some(scope),
+            Scope::Terminal(..) => self.terminal() == Some(scope),
+            Scope::Tree(root) => {
+                let own = (self.process.pid, self.process.start) == (root.pid, root.start);
+                own || self.ancestors().iter().any(|known| known.is_same_process(root))
+            }
         }
     }
 
     /// Tells whether the client runs at this shell, which has become another program.
     fn has_outlived(&self, scope: &Scope) -> bool {
-        let (Scope::Shell(root, _), Some(Scope::Shell(now, _))) = (scope, &self.shell) else {
-            return false;
-        };
+        let Scope::Shell(root, _) = scope else { return false };
+        let Some(Scope::Shell(now, _)) = self.shell() else { return false };
         root.is_same_process(now) && root != now
     }
 }
@@ -126,21 +149,19 @@ impl Table {
             (entry.session, entry.idle, entry.end, entry.used) = (session, idle, end, now);
             return;
         }
-        self.entries.retain(|entry| entry.scope != scope || !is_same_group(&entry.wanted, &wanted));
         self.last += 1;
         let (id, used) = (self.last, now);
-        self.entries.push(Entry {
-            id,
-            scope,
-            session,
-            wanted,
-            vars,
-            values,
-            idle,
-            end,
-            used,
-            exit,
-        });
+        let new = Entry { id, scope, session, wanted, vars, values, idle, end, used, exit };
+        // A tree needs no more than one mark, and nothing but its end takes that away.
+        let replaces = |entry: &Entry| {
+            if entry.is_fence() {
+                new.is_fence()
+            } else {
+                is_same_group(&entry.wanted, &new.wanted)
+            }
+        };
+        self.entries.retain(|entry| entry.scope != new.scope || !replaces(entry));
+        self.entries.push(new);
     }
 
     /// Tells whether another group can be kept, with what is on its way `more` bytes long.
@@ -186,7 +207,7 @@ impl Table {
     /// Forgets what this client may use, and what was unlocked in its session. Returns how
     /// many groups that were.
     pub(super) fn lock(&mut self, client: &Client) -> usize {
-        self.forget(|entry| client.may_use(&entry.scope) || entry.session == client.session)
+        self.forget(|entry| client.may_use(&entry.scope) || entry.session == client.process.session)
     }
 
     /// Forgets everything.
@@ -229,7 +250,7 @@ impl Table {
     pub(super) fn unlocked(&self, client: &Client, now: Duration) -> Vec<Unlocked> {
         let is_shown = |entry: &&Entry| {
             // Two sessions that cannot be seen from here are not one.
-            let is_here = entry.session == client.session && client.session != 0;
+            let is_here = entry.session == client.process.session && entry.session != 0;
             let granted_here = matches!(entry.scope, Scope::Tree(_)) && is_here;
             !entry.is_fence() && (client.may_use(&entry.scope) || granted_here)
         };

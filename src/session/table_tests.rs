@@ -5,7 +5,7 @@ use std::process::{Child, Command, Stdio};
 
 use super::*;
 use crate::names::VarName;
-use crate::session::scope::{Kernel, shell_scope, terminal_scope, tree_scope};
+use crate::session::scope::tree_scope;
 use crate::sys::processes::Process;
 
 const TTY: u64 = 0x8803;
@@ -45,23 +45,17 @@ fn process(pid: i32) -> Process {
     Shells { image: 5 }.process(pid).unwrap()
 }
 
-fn client_of(kernel: &Shells, pid: i32) -> Client {
-    let process = kernel.process(pid).unwrap();
-    Client {
-        shell: shell_scope(kernel, &process),
-        terminal: terminal_scope(kernel, &process),
-        ancestors: crate::session::scope::ancestors(kernel, &process),
-        session: process.session,
-    }
-}
-
 /// The process `pid`: it was typed at the shell that its hundreds name.
-fn client(pid: i32) -> Client {
-    client_of(&Shells { image: 5 }, pid)
+fn client(pid: i32) -> Client<'static> {
+    Client::new(&Shells { image: 5 }, process(pid))
 }
 
 fn shell(pid: i32) -> Scope {
-    client(pid).shell.unwrap()
+    client(pid).shell().unwrap().clone()
+}
+
+fn terminal(pid: i32) -> Scope {
+    client(pid).terminal().unwrap().clone()
 }
 
 fn secs(seconds: u64) -> Duration {
@@ -228,7 +222,7 @@ fn what_is_put_again_takes_the_place_of_the_old() {
     let source = Wanted { source: [9; 16], ..wanted("dev", 2) };
     table.put(new(shell(101), source, "project"), secs(1002));
     table.put(new(tree_scope_of(101), wanted("dev", 2), "tree"), secs(1002));
-    table.put(new(client(101).terminal.unwrap(), wanted("dev", 2), "terminal"), secs(1002));
+    table.put(new(terminal(101), wanted("dev", 2), "terminal"), secs(1002));
     table.put(new(shell(201), wanted("dev", 2), "elsewhere"), secs(1002));
     assert_eq!(table.entries().len(), 5);
 }
@@ -318,7 +312,7 @@ fn t_h5_a_shell_that_has_become_another_program_has_nothing_left() {
     let mut table = with_dev();
     table.put(new(tree_scope_of(102), wanted("dev", 1), "tree"), secs(1000));
     let now = secs(1001);
-    let after = client_of(&Shells { image: 6 }, 101);
+    let after = Client::new(&Shells { image: 6 }, process(101));
     assert_eq!(table.find(&after, &wanted("other", 1), now), None);
     assert_eq!(table.entries().len(), 1, "it is wiped, whatever was asked for");
     assert_eq!(get_dev(&mut table, 101, now), None, "also for the old program, were it back");
@@ -356,6 +350,17 @@ fn a_tree_that_is_marked_stays_so_until_its_process_ends() {
     table.expire(secs(999_999));
     assert_eq!((table.lock(&client(201)), table.lock_all()), (0, 0));
     assert!(is_marked(&table));
+    // Once is enough, whatever it is called.
+    let exit = Exit::of(sleeper.pid()).unwrap();
+    let again = New { wanted: wanted("other", 0), exit, ..empty(tree_scope_of(200)) };
+    table.put(again, secs(1000));
+    assert!(is_marked(&table) && table.entries().len() == 1);
+    // What is granted to a tree does not take its place, though it be called the same.
+    let exit = Exit::of(sleeper.pid()).unwrap();
+    let granted = New { exit, ..new(tree_scope_of(200), wanted("other", 0), "value") };
+    table.put(granted, secs(1000));
+    assert!(is_marked(&table));
+    assert_eq!((table.entries().len(), table.len()), (2, 1));
     drop(sleeper);
     table.expire(secs(1000));
     assert!(!table.is_granted(&client(200)) && table.entries().is_empty());
@@ -364,7 +369,7 @@ fn a_tree_that_is_marked_stays_so_until_its_process_ends() {
 /// A person may unlock a group that has no variables, alone or with others.
 #[test]
 fn an_empty_group_of_a_shell_or_a_terminal_marks_nothing() {
-    for scope in [shell(101), client(101).terminal.unwrap()] {
+    for scope in [shell(101), terminal(101)] {
         let mut table = Table::new(MOST);
         table.put(empty(scope), secs(1000));
         assert!(!table.is_granted(&client(101)));
@@ -380,7 +385,7 @@ fn an_empty_group_of_a_shell_or_a_terminal_marks_nothing() {
 fn names_are_told_to_nobody_else() {
     let mut table = with_dev();
     table.put(new(tree_scope_of(150), wanted("granted", 1), "tree"), secs(1000));
-    table.put(new(client(201).terminal.unwrap(), wanted("dev2", 1), "there"), secs(1000));
+    table.put(new(terminal(201), wanted("dev2", 1), "there"), secs(1000));
     let now = secs(1004);
     let told = |pid| {
         let unlocked = table.unlocked(&client(pid), now);
@@ -403,7 +408,8 @@ fn sessions_that_cannot_be_seen_are_not_one() {
     let mut table = Table::new(MOST);
     let grant = new(tree_scope_of(150), wanted("granted", 1), "tree");
     table.put(New { session: 0, ..grant }, secs(1000));
-    let stranger = Client { session: 0, ..client(301) };
+    let process = Process { session: 0, ..process(301) };
+    let stranger = Client::new(&Shells { image: 5 }, process);
     assert_eq!(table.unlocked(&stranger, secs(1001)).len(), 0);
 }
 

@@ -1,4 +1,4 @@
-//! Two clocks that nobody can set. Where they drift apart, the computer has slept.
+//! Two clocks that nobody can set. Where they drift apart, the computer has slept. (threat H9)
 
 use std::time::Duration;
 

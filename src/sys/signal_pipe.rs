@@ -85,3 +85,29 @@ impl AsFd for SignalPipe {
         self.0.as_fd()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The only test of this process that has a pipe; nothing is caught.
+    #[test]
+    fn a_handler_leaves_no_trace_but_its_byte_and_its_bit() {
+        let (reader, writer) = io::pipe().unwrap();
+        rustix::io::ioctl_fionbio(&reader, true).unwrap();
+        rustix::io::ioctl_fionbio(&writer, true).unwrap();
+        PIPE.set((reader, writer)).unwrap();
+        let pipe = SignalPipe(&PIPE.get().unwrap().0);
+        assert_eq!(pipe.take(), None);
+        // Until the pipe is full, which is an error of the call within.
+        for _ in 0..200_000 {
+            signals::set_errno(libc::EDOM);
+            arrived(SIGHUP);
+            assert_eq!(signals::errno(), libc::EDOM);
+        }
+        arrived(SIGINT);
+        assert_eq!(pipe.take(), Some(Caught::End));
+        assert_eq!(pipe.take(), Some(Caught::Hangup));
+        assert_eq!(pipe.take(), None);
+    }
+}

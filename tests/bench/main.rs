@@ -27,6 +27,7 @@ mod prompt;
 #[allow(dead_code, reason = "the tests need more of it")]
 mod pty;
 mod report;
+mod session;
 mod vault;
 
 use std::path::Path;
@@ -51,14 +52,19 @@ fn main() {
     prompt::measure(&mut report, &projects, &hello);
     export::measure(&mut report, &projects, &hello);
     vault::measure(&mut report, scratch.path(), mima, &hello);
+    let agent = session::measure(&mut report, scratch.path(), mima);
+    let (idle, peak) = agent.map_or((None, None), |memory| (memory.idle, memory.peak));
     let mib = |bytes: u64| f64::from(u32::try_from(bytes >> 10).unwrap()) / 1024.0;
     report.table(&["size in MiB", "mima", "at most"]);
     for (what, bytes, most) in [
-        ("peak memory of `mima export`, entering 50 variables", memory, memory::MOST),
-        ("the binary", mima.metadata().unwrap().len(), LARGEST_BINARY),
+        ("peak memory of `mima export`, entering 50 variables", Some(memory), memory::MOST),
+        ("memory of the session agent with 50 secrets, idle", idle, session::MOST_IDLE),
+        ("its peak under those 3000 clients", peak, session::MOST_PEAK),
+        ("the binary", Some(mima.metadata().unwrap().len()), LARGEST_BINARY),
     ] {
-        report.row(what, &[Some(mib(bytes)), Some(most)]);
-        report.limit(what, mib(bytes), most);
+        let size = bytes.map(mib);
+        report.row(what, &[size, Some(most)]);
+        report.limit(what, size.unwrap_or_default(), most);
     }
 
     println!("{}", report.text());

@@ -1,7 +1,7 @@
 //! What a hook adds to a prompt, in an interactive shell on a terminal.
 
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use crate::measure::{fastest, time};
@@ -34,7 +34,7 @@ const SHELLS: [Shell; 3] = [
     Shell {
         name: "bash",
         args: &["--noprofile", "--norc", "-i"],
-        prompt: "unset HISTFILE; PS1='<''<$((++n))>>'",
+        prompt: BASH_PROMPT,
         loops: "hook() { for ((i = 0; i < @; i++)); do __mima_prompt; done; }
                 bare() { for ((i = 0; i < @; i++)); do ( : ); done; }",
         bare: ("`( : )`", 0.5),
@@ -214,8 +214,7 @@ impl Bench<'_> {
             None => self.projects.command(&self.program, &outside),
         };
         command.args(self.shell.args);
-        let mut typist = Typist { pty: Pty::spawn(&mut command), prompts: 0 };
-        typist.enter(self.shell.prompt);
+        let mut typist = Typist::new(&mut command, self.shell.prompt);
         typist.enter(&self.projects.hook(whose, self.shell.name));
         typist
     }
@@ -225,14 +224,24 @@ impl Bench<'_> {
 const TRACE: [&str; 4] = ["-f", "-qq", "-e", "trace=?clone,?clone3,?fork,?vfork"];
 
 /// A shell on a terminal.
-struct Typist {
+pub(crate) struct Typist {
     pty: Pty,
     prompts: u32,
 }
 
+/// How bash makes a prompt that says how many there have been: `<<7>>`.
+pub(crate) const BASH_PROMPT: &str = "unset HISTFILE; PS1='<''<$((++n))>>'";
+
 impl Typist {
+    /// Starts a shell, and types the line that makes its prompt.
+    pub(crate) fn new(shell: &mut Command, prompt: &str) -> Self {
+        let mut typist = Self { pty: Pty::spawn(shell), prompts: 0 };
+        typist.enter(prompt);
+        typist
+    }
+
     /// Types a line, and returns how long it takes until the next prompt is there.
-    fn enter(&mut self, line: &str) -> Duration {
+    pub(crate) fn enter(&mut self, line: &str) -> Duration {
         self.prompts += 1;
         let prompt = format!("<<{}>>", self.prompts);
         self.pty.send(line);

@@ -53,7 +53,7 @@ pub(crate) fn measure(report: &mut Report, scratch: &Path, mima: &Path, hello: &
 }
 
 /// Makes a home with the vault of 50 secrets that the tests use, and its passphrase helper.
-fn prepare(scratch: &Path, home: &Path) -> PathBuf {
+pub(crate) fn prepare(scratch: &Path, home: &Path) -> PathBuf {
     let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/vault-v1");
     let script = "umask 077; cp -R \"$1\" \"$2\"; chmod -R go= \"$2\"";
     let copied = Command::new("sh").args(["-c", script, "sh"]).arg(fixture).arg(home).status();
@@ -105,10 +105,7 @@ fn whole_runs(
     askpass: &Path,
     bare: Duration,
 ) -> (String, Duration, Duration) {
-    let links =
-        |count| (0..count).map(|i| format!("    V{i}: K{i:02}\n")).collect::<Vec<_>>().concat();
-    let groups = format!("groups:\n  all:\n{}  one:\n{}", links(50), links(1));
-    std::fs::write(home.join("mima.yaml"), groups).unwrap();
+    std::fs::write(home.join("mima.yaml"), groups()).unwrap();
     let run = |group: &str| {
         let mut command = Command::new(mima);
         command.args(["run", group, "--", "true"]);
@@ -122,6 +119,13 @@ fn whole_runs(
     let (all, one) = in_turns(ROUNDS, || run("all"), || run("one"));
     let what = "49 more secrets in a `run` / the loop";
     (what.to_owned(), all.saturating_sub(one), bare * 49 / 50)
+}
+
+/// A user file with two groups: `all` has 50 secrets, and `one` a single one.
+pub(crate) fn groups() -> String {
+    let links =
+        |count| (0..count).map(|i| format!("    V{i}: K{i:02}\n")).collect::<Vec<_>>().concat();
+    format!("groups:\n  all:\n{}  one:\n{}", links(50), links(1))
 }
 
 /// Opens the vault's key with the age crate alone.

@@ -20,7 +20,7 @@ pub(crate) fn sockets(root: &Path) -> Vec<PathBuf> {
 }
 
 /// The processes that hold the lock of an agent below a directory, as far as Linux shows it to
-/// whoever runs the tests.
+/// whoever runs the tests. The tests themselves may hold one, and are none.
 pub(crate) fn holders(root: &Path) -> Vec<Pid> {
     let holds = |pid: i32| {
         let fds = std::fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
@@ -29,7 +29,7 @@ pub(crate) fn holders(root: &Path) -> Vec<Pid> {
     };
     let all = std::fs::read_dir("/proc").into_iter().flatten().flatten();
     all.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
-        .filter(|pid| holds(*pid))
+        .filter(|pid| *pid != std::process::id().cast_signed() && holds(*pid))
         .filter_map(Pid::from_raw)
         .collect()
 }

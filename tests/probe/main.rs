@@ -21,13 +21,14 @@ use std::path::Path;
 use mima::sys::memory::Locked;
 use mima::sys::signal_pipe::SignalPipe;
 use mima::sys::{activation, detach, memory, peer, process};
-use rustix::event::{PollFd, PollFlags, poll};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 fn main() {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     match args[..] {
-        ["spawn", program, ref args @ ..] => spawn(program, args),
+        ["spawn", program, ref args @ ..] => spawn([0, 1], program, args),
+        ["spawn-crossed", program, ref args @ ..] => spawn([1, 0], program, args),
         ["stdio"] => stdio(),
         ["signals"] => signals(),
         ["listener"] => listener(),
@@ -40,11 +41,12 @@ fn main() {
     }
 }
 
-/// Hands its own standard input and output over, and says what has become of its children.
-fn spawn(program: &str, args: &[&str]) {
+/// Hands its own standard input and output over, as these, and says what has become of its
+/// children.
+fn spawn(standard: [i32; 2], program: &str, args: &[&str]) {
     let args: Vec<&OsStr> = args.iter().map(OsStr::new).collect();
     // SAFETY: nothing here uses standard input or output after this.
-    let [stdin, stdout] = [0, 1].map(|fd| unsafe { OwnedFd::from_raw_fd(fd) });
+    let [stdin, stdout] = standard.map(|fd| unsafe { OwnedFd::from_raw_fd(fd) });
     match detach::spawn(Path::new(program), &args, stdin, stdout) {
         Ok(()) => eprintln!("spawned"),
         Err(error) => eprintln!("error: {:?}", error.kind()),
@@ -93,6 +95,9 @@ fn listener() {
             let flags = rustix::io::fcntl_getfd(&listener).unwrap();
             assert!(flags.contains(rustix::io::FdFlags::CLOEXEC));
             assert!(activation::inherited_listener().unwrap().is_none(), "handed out twice");
+            let mut fds = [PollFd::new(&listener, PollFlags::IN)];
+            let patience = Timespec { tv_sec: 20, tv_nsec: 0 };
+            assert_eq!(poll(&mut fds, Some(&patience)).unwrap(), 1, "nobody connects");
             listener.accept().unwrap().0.write_all(b"served").unwrap();
             println!("served");
         }

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs the programs that the tests run mima with, if they are missing; and those that are
-# named: `install.sh direnv` for what the benchmark compares with.
+# named: `install.sh direnv ssh-agent` for what the benchmark compares with.
 set -eu
 missing=
 need() { # need PROGRAM PACKAGE
@@ -29,7 +29,10 @@ if [ "$(uname)" = Linux ]; then
   need secret-tool libsecret-tools
 fi
 for program; do
-  need "$program" "$program"
+  case $program in
+    ssh-agent) need ssh-agent openssh-client ;;
+    *) need "$program" "$program" ;;
+  esac
 done
 [ -n "$missing" ] || exit 0
 if command -v apt-get >/dev/null 2>&1; then

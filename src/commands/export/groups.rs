@@ -24,6 +24,13 @@ pub(in crate::commands) struct Offered {
     known: Groups,
 }
 
+impl Offered {
+    /// Tells whether the shell gets the secrets of a group.
+    pub(in crate::commands) fn exports(&self, group: &GroupName) -> bool {
+        self.exported.contains(group)
+    }
+}
+
 /// Collects the groups of the files, and checks that those they name are there.
 pub(in crate::commands) fn offered(mima: &Mima, look: &Look) -> Result<Offered> {
     let mut offered = Offered::default();

@@ -107,7 +107,7 @@ fn link(
 fn at<'a>(root: &'a Node, path: &[&str]) -> Option<(Place, &'a Node)> {
     let mut found = (root.place, root);
     for key in path {
-        let (key, value) = splice::find(found.1, key)?;
+        let (key, value) = found.1.find(key)?;
         found = (key.place, value);
     }
     Some(found)

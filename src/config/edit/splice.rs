@@ -29,11 +29,6 @@ pub(super) fn splice(text: &str, root: Option<&Node>, edit: &Edit) -> Option<Str
     Some([text.get(..range.start)?, &new, text.get(range.end..)?].concat())
 }
 
-/// Returns the entry of a map with that key.
-pub(super) fn find<'a>(map: &'a Node, key: &str) -> Option<&'a (Node, Node)> {
-    map.entries().iter().find(|(name, _)| name.text() == key)
-}
-
 /// Returns `text` with a value added at the end of `path`, where there is none yet. The value is
 /// YAML already.
 pub(super) fn add(text: &str, root: Option<&Node>, path: &[&str], value: &str) -> Option<String> {
@@ -80,7 +75,7 @@ impl Source<'_> {
         };
         let mut rest = path;
         while let [key, deeper @ ..] = rest {
-            let Some((_, value_node)) = find(node, key) else {
+            let Some((_, value_node)) = node.find(key) else {
                 return self.insert(node, rest, value).ok_or(None);
             };
             (node, rest) = (value_node, deeper);

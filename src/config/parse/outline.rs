@@ -51,6 +51,22 @@ impl Node {
     pub fn entries(&self) -> &[(Node, Node)] {
         if let Data::Map(entries) = &self.data { entries } else { &[] }
     }
+
+    /// Returns the entry of a map.
+    pub fn find(&self, key: &str) -> Option<&(Self, Self)> {
+        self.entries().iter().find(|(name, _)| name.text() == key)
+    }
+
+    /// Follows keys, each below the one before it, as far as they are there. Returns how many
+    /// that are, and where the last of them stands.
+    pub fn deepest(&self, keys: &[&str]) -> (usize, Place) {
+        let (mut node, mut place) = (self, Place::START);
+        for (found, key) in keys.iter().enumerate() {
+            let Some((name, value)) = node.find(key) else { return (found, place) };
+            (node, place) = (value, name.place);
+        }
+        (keys.len(), place)
+    }
 }
 
 /// Outlines a file. `None` if it is empty, or nothing but comments.

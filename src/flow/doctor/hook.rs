@@ -1,21 +1,17 @@
 //! Whether the shell has the hook: this one, as far as it tells, and the next one, by its
 //! startup file.
 
-use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use super::Finding;
 use crate::env::state::State;
-use crate::flow::environment;
+use crate::flow::{Told, environment};
 use crate::fs::{self, Forgery};
 use crate::paths::named_dir;
 use crate::term;
 use crate::term::word;
 
 const SUBJECT: &str = "hook";
-/// What the hook's own function tells `mima doctor`: the shell, a word for each thing that is
-/// so, and what the shell calls at a prompt.
-const TOLD: &str = "__MIMA_HOOK";
 /// How large a startup file may be.
 const LARGEST: u64 = 4 << 20;
 /// Other programs with a line in a startup file, by the two words of it.
@@ -56,8 +52,7 @@ pub(super) fn check() -> Vec<Finding> {
 /// Whether the shell that started this mima has the hook. Only its function can tell.
 fn here() -> Finding {
     let vars = environment();
-    let told = vars.get(OsStr::new(TOLD)).map(|told| told.to_string_lossy().into_owned());
-    let Some((shell, rest)) = told.as_deref().and_then(|told| told.split_once(';')) else {
+    let Some(told) = Told::of(&vars) else {
         return if State::of(&vars).is_some() {
             Finding::ok(SUBJECT, "a project is loaded, so a shell around this has the hook")
         } else {
@@ -67,19 +62,17 @@ fn here() -> Finding {
             )
         };
     };
-    let shell = ["zsh", "fish"].into_iter().find(|known| *known == shell).unwrap_or("bash");
-    let (flags, calls) = rest.split_once(';').unwrap_or((rest, ""));
-    let has = |flag: &str| flags.split(' ').any(|word| word == flag);
+    let (shell, calls) = (told.shell, &told.calls);
     let mut order: Vec<(usize, &str)> =
         CALLS.iter().filter_map(|(name, call)| Some((calls.find(call)?, *name))).collect();
     order.sort_unstable();
     let order: Vec<_> = order.into_iter().map(|(_, name)| name).collect();
-    if has("off") {
+    if told.is_off() {
         return Finding::note(SUBJECT, format!("this {shell} has it, and it is switched off"))
             .fix("mima on");
     }
     // Whoever took the call over may make it all the same, so what has happened counts too.
-    if !has("ran") && !order.contains(&"mima") {
+    if !told.has_run() && !order.contains(&"mima") {
         return Finding::warning(
             SUBJECT,
             format!("this {shell} has it, but nothing calls it at a prompt: something later in the startup file replaced what it had set"),

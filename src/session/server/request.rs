@@ -11,9 +11,8 @@ use super::super::wire::{
 use super::{Accepted, Server};
 use crate::sys::exit::Exit;
 use crate::sys::memory::Locked;
-use crate::sys::processes::Process;
 
-impl Server<'_> {
+impl<'a> Server<'a> {
     /// Decides on a request. `None` closes the connection without a word.
     pub(super) fn request(
         &mut self,
@@ -21,13 +20,13 @@ impl Server<'_> {
         request: Request,
         now: Duration,
     ) -> Option<(Reply, Option<State>)> {
-        let (process, client) = self.who(at)?;
+        let client = self.who(at)?;
         self.table.expire(now);
         let reply = match request {
             Request::Get { wanted, is_use } => {
                 return Some(self.get(&client, &wanted, is_use, now));
             }
-            Request::Put(put) => return Some(self.put(&process, &client, put)),
+            Request::Put(put) => return Some(self.put(&client, put)),
             Request::Lock { all } => {
                 let count = if all { self.lock_all() } else { self.lock(&client) };
                 Reply::Done(u32::try_from(count).unwrap_or(u32::MAX))
@@ -54,28 +53,21 @@ impl Server<'_> {
     }
 
     /// The client, if it is still the one that connected, and what it may use.
-    fn who(&self, at: usize) -> Option<(Process, Client)> {
-        let (process, kernel) = (self.client(at)?, self.ground.kernel);
-        let client = Client {
-            shell: scope::shell_scope(kernel, &process),
-            terminal: scope::terminal_scope(kernel, &process),
-            ancestors: scope::ancestors(kernel, &process),
-            session: process.session,
-        };
-        Some((process, client))
+    fn who(&self, at: usize) -> Option<Client<'a>> {
+        Some(Client::new(self.ground.kernel, self.client(at)?))
     }
 
     /// Tells whether the agent ends because this client wants it to. One that bears a mark would
     /// get rid of it.
     pub(super) fn may_stop(&self, at: usize) -> bool {
-        self.who(at).is_some_and(|(_, client)| !self.table.is_granted(&client))
+        self.who(at).is_some_and(|client| !self.table.is_granted(&client))
     }
 
     /// Forgets what this client may use, and what was unlocked in its session.
     fn lock(&mut self, client: &Client) -> usize {
-        let is_here =
-            |coming: &Accepted| client.may_use(&coming.scope) || coming.session == client.session;
-        self.refuse_coming(is_here);
+        self.refuse_coming(|coming| {
+            client.may_use(&coming.scope) || coming.session == client.process.session
+        });
         self.table.lock(client)
     }
 
@@ -105,7 +97,7 @@ impl Server<'_> {
         (Reply::Found(groups), Some(State::Ready(found)))
     }
 
-    fn put(&self, process: &Process, client: &Client, put: Put) -> (Reply, Option<State>) {
+    fn put(&self, client: &Client, put: Put) -> (Reply, Option<State>) {
         let refused = |why| (Reply::Refused(why), None);
         let kernel = self.ground.kernel;
         if (self.ground.is_screen_locked)() {
@@ -113,13 +105,13 @@ impl Server<'_> {
         }
         let scope = match put.whose {
             Whose::Shell | Whose::ShellAsTold => {
-                let shell = scope::shell(kernel, process);
+                let shell = scope::shell(kernel, &client.process);
                 let is_typed = put.whose == Whose::ShellAsTold
                     || shell.is_some_and(|shell| scope::keeps_by_itself(kernel, &shell));
-                client.shell.clone().filter(|_| is_typed)
+                client.shell().cloned().filter(|_| is_typed)
             }
-            Whose::Terminal => client.terminal.clone(),
-            Whose::Tree => Some(scope::tree_scope(process)),
+            Whose::Terminal => client.terminal().cloned(),
+            Whose::Tree => Some(scope::tree_scope(&client.process)),
         };
         let Some(scope) = scope else { return refused(Refusal::Stranger) };
         let Some(exit) = self.watch(&scope) else { return refused(Refusal::Stranger) };
@@ -129,7 +121,7 @@ impl Server<'_> {
             return refused(Refusal::NoMemory);
         }
         let Ok(into) = Locked::new(size) else { return refused(Refusal::NoMemory) };
-        let session = client.session;
+        let session = client.process.session;
         let put = Box::new(Accepted { put, scope, session, exit });
         (Reply::Send, Some(State::Values { put, into, filled: 0 }))
     }
