@@ -11,6 +11,7 @@ set -g __mima_user @USER_FILE@
 set -gu __mima_have "$__mima_have"
 set -gu __mima_off "$__mima_off"
 set -gu __mima_pwd "$__mima_pwd"
+set -gu __mima_seen ''
 if not set -qg __mima_at
     set -g __mima_at ''
     set -gu __mima_heir ''
@@ -35,25 +36,36 @@ if not builtin functions -q __mima_stale
     end
 end
 
-# Sets __mima_found, a local variable of the caller. The match assigns by itself: a
-# command substitution is slower, and would break names at their line breaks.
-function __mima_find --no-scope-shadowing
-    set __mima_found ''
+# Lists where a project file can be, seen from here. The match assigns by itself: a command
+# substitution is slower, and would break names at their line breaks.
+function __mima_look
+    set -gu __mima_seen $PWD
+    set -gu __mima_places
     set -l __mima_dir $PWD
     if test "$PWD" = /
         set __mima_dir ''
     else if not string match -q '/*' -- "$PWD"
-        return 0
+        return
     end
     while true
-        if test -f "$__mima_dir/.mima.yaml"
-            if not test "$__mima_dir/.mima.yaml" -ef "$__mima_user"
-                set __mima_found "$__mima_dir/.mima.yaml"
-                return 0
+        set -a __mima_places "$__mima_dir/.mima.yaml"
+        string match -qr '(?s)^(?<__mima_dir>.*)/[^/]*\z' -- "$__mima_dir"
+        or return
+    end
+end
+
+# Sets __mima_found, a local variable of the caller.
+function __mima_find --no-scope-shadowing
+    set __mima_found ''
+    test "$__mima_seen" = "$PWD"
+    or __mima_look
+    for __mima_place in $__mima_places
+        if test -f "$__mima_place"
+            if not test "$__mima_place" -ef "$__mima_user"
+                set __mima_found "$__mima_place"
+                return
             end
         end
-        string match -qr '(?s)^(?<__mima_dir>.*)/[^/]*\z' -- "$__mima_dir"
-        or return 0
     end
 end
 

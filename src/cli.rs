@@ -275,7 +275,7 @@ pub struct Run {
     #[arg(long)]
     pub no_prompt: bool,
     /// Let everything that the command starts use these groups without asking, until it ends
-    #[arg(long, value_name = "GROUP[,GROUP…]")]
+    #[arg(long, value_name = "GROUP[,GROUP…]", requires = "command")]
     pub grant: Option<String>,
     /// The groups, separated by commas
     #[arg(value_name = "GROUP[,GROUP…]")]

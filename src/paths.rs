@@ -1,5 +1,6 @@
 //! Where mima's files are. Reads the environment once, in [`Paths::from_env`].
 
+use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -18,7 +19,8 @@ pub struct Paths {
     home: PathBuf,
     user_file: PathBuf,
     data: PathBuf,
-    /// Where state lies that does not outlive the machine, if that is elsewhere.
+    /// Where state lies that does not outlive the machine, if that is elsewhere: there a variable
+    /// may name another place for sockets.
     state: Option<PathBuf>,
 }
 
@@ -105,29 +107,60 @@ impl Paths {
     }
 
     /// The directory of the session agent's socket: the one that the system has for such, if it
-    /// is the user's alone, and short enough for a socket's address. (threat G3)
+    /// is the user's alone, and short enough for a socket's address. Where no variable names
+    /// that, it is the one that [`Paths::leave_runtime`] was told of last. (threat G3)
     pub fn runtime(&self) -> PathBuf {
-        let own = || match &self.state {
-            Some(state) => state.join("mima/run"),
-            None => self.data.join("run"),
-        };
-        let is_usable = |dir: &PathBuf| {
-            let meta = std::fs::symlink_metadata(dir);
-            let is_private = meta.is_ok_and(|meta| {
-                let is_own = meta.uid() == rustix::process::geteuid().as_raw();
-                meta.is_dir() && is_own && meta.mode() & 0o777 == 0o700
-            });
-            dir.is_absolute() && dir.as_os_str().len() <= LONGEST_RUNTIME && is_private
-        };
-        // Elsewhere, and where everything is kept together, the variable says nothing.
-        let given = self.state.as_ref().and_then(|_| std::env::var_os("XDG_RUNTIME_DIR"));
-        given.map(PathBuf::from).filter(is_usable).map_or_else(own, |dir| dir.join("mima"))
+        let Some(state) = &self.state else { return self.data.join("run") };
+        let left = || std::fs::read_link(runtime_link(state)).ok().filter(|dir| is_runtime(dir));
+        match given_runtime().or_else(left) {
+            Some(dir) => dir.join("mima"),
+            None => state.join("mima/run"),
+        }
+    }
+
+    /// Leaves word of the system's directory for sockets, for a mima that runs without the
+    /// variable that names it: the agent knows what was given little, and is to be found there.
+    pub fn leave_runtime(&self) -> Result<()> {
+        let (Some(state), Some(dir)) = (&self.state, given_runtime()) else { return Ok(()) };
+        let link = runtime_link(state);
+        if std::fs::read_link(&link).is_ok_and(|left| left == dir) {
+            return Ok(());
+        }
+        fs::private_dir(&state.join("mima"))?;
+        let what = || format!("could not write {}", term::path(&link));
+        match std::fs::remove_file(&link) {
+            Err(error) if !fs::is_absent(&error) => return Err(error).context(what()),
+            _ => {}
+        }
+        match std::os::unix::fs::symlink(&dir, &link) {
+            // Whoever was quicker has left the same.
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
+            made => made.context(what()),
+        }
     }
 
     /// The lock that every change is made under.
     pub fn lock(&self) -> PathBuf {
         self.data.join("lock")
     }
+}
+
+fn runtime_link(state: &Path) -> PathBuf {
+    state.join("mima/runtime")
+}
+
+/// The system's directory for sockets, by the variable that names it.
+fn given_runtime() -> Option<PathBuf> {
+    std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|dir| is_runtime(dir))
+}
+
+/// Tells whether a directory can hold the agent's socket, and is the user's alone.
+fn is_runtime(dir: &Path) -> bool {
+    let is_private = std::fs::symlink_metadata(dir).is_ok_and(|meta| {
+        let is_own = meta.uid() == rustix::process::geteuid().as_raw();
+        meta.is_dir() && is_own && meta.mode() & 0o777 == 0o700
+    });
+    dir.is_absolute() && dir.as_os_str().len() <= LONGEST_RUNTIME && is_private
 }
 
 /// Returns the directory that a variable names, or `other`. A relative one counts for nothing.

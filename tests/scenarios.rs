@@ -5,18 +5,36 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use crate::common::require;
-use crate::common::scenario::Scenario;
+use crate::common::scenario::{Hook, Scenario};
 use crate::common::session;
+
+/// What the names of scenarios begin with: each kind is a test of its own, to run beside the others.
+const KINDS: [&str; 3] = ["beside_", "hook_", ""];
+
+#[test]
+fn every_scenario_of_the_hook_in_every_shell() {
+    every_scenario("hook_");
+}
+
+#[test]
+fn every_scenario_beside_direnv_in_every_shell() {
+    every_scenario("beside_");
+}
+
+#[test]
+fn every_other_scenario_in_every_shell() {
+    every_scenario("");
+}
 
 /// The scenarios are looked for, so that none can be forgotten. `MIMA_SCENARIO=run` plays only
 /// those with `run` in their name.
-#[test]
-fn every_scenario_in_every_shell() {
+fn every_scenario(kind: &str) {
     let only = std::env::var("MIMA_SCENARIO").unwrap_or_default();
     let mut failures = String::new();
     for path in files() {
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
-        if !name.contains(&only) {
+        let is_of = KINDS.iter().find(|kind| name.starts_with(**kind)).unwrap();
+        if *is_of != kind || !name.contains(&only) {
             continue;
         }
         let scenario = Scenario::parse(&std::fs::read_to_string(&path).unwrap())
@@ -52,13 +70,20 @@ fn play(scenario: &Scenario, path: &Path) -> Result<(), String> {
     let mut blessed = Vec::new();
     let hooks = scenario.hooks();
     let shells = scenario.shells().into_iter().map(str::to_owned);
-    let plays = shells.flat_map(|shell| hooks.iter().map(move |&hooks| (shell.clone(), hooks)));
-    for (shell, hooks) in plays.collect::<Vec<_>>() {
+    let plays = shells.flat_map(|shell| hooks.iter().map(move |&with| (shell.clone(), with)));
+    for (shell, with) in plays.collect::<Vec<_>>() {
         let Some(program) = require(&shell) else { continue };
+        if with.tool == "direnv" && !is_comparable(&scenario) {
+            continue;
+        }
         let world = scenario.world();
-        let session = session::run(&scenario, (&shell, hooks), &program, &world);
-        let steps = scenario.steps_for(&shell);
-        let shell = if hooks > 1 { format!("{shell}, hook loaded twice") } else { shell };
+        let session = session::run(&scenario, (&shell, with), &program, &world);
+        let steps = scenario.steps_for(&shell, with.tool);
+        let shell = match with {
+            Hook { tool: "direnv", .. } => format!("{shell}, direnv"),
+            Hook { times: 2.., .. } => format!("{shell}, hook loaded twice"),
+            _ => shell,
+        };
         if session.outcomes.len() < steps.len() {
             let command = &scenario.steps[steps[session.outcomes.len()]].command;
             write!(failures, "\n[{shell}] stopped at `{command}`: {}", session.output).unwrap();
@@ -82,4 +107,40 @@ fn play(scenario: &Scenario, path: &Path) -> Result<(), String> {
         std::fs::write(path, scenario.to_text()).unwrap();
     }
     if failures.is_empty() { Ok(()) } else { Err(failures) }
+}
+
+/// The direnv that the differences are written down for.
+const DIRENV: &str = "2.32.";
+
+/// Tells whether direnv is there; where the tools differ, it must be the one compared with.
+fn is_comparable(scenario: &Scenario) -> bool {
+    let Some(direnv) = require("direnv") else { return false };
+    let version = std::process::Command::new(direnv).arg("version").output().unwrap().stdout;
+    let version = String::from_utf8(version).unwrap();
+    if scenario.differs() && !version.starts_with(DIRENV) {
+        eprintln!("SKIPPED: how mima differs from direnv {}is not written down", version.trim());
+        return false;
+    }
+    true
+}
+
+/// Whoever comes from direnv finds in the README where mima does something else.
+#[test]
+fn every_difference_to_direnv_is_in_the_readme() {
+    let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md"));
+    let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let readme = words(&readme.unwrap());
+    let (_, section) = readme.split_once("## Beside direnv").unwrap();
+    let section = section.split_once(" ## ").unwrap().0;
+    let mut differences = 0;
+    for path in files() {
+        let scenario = Scenario::parse(&std::fs::read_to_string(&path).unwrap()).unwrap();
+        let why = scenario.header("differs");
+        assert_eq!(scenario.differs(), why.is_some(), "{}: `# differs:`", path.display());
+        if let Some(why) = why {
+            assert!(section.contains(&format!("- {}", words(why))), "not in README: {why}");
+            differences += 1;
+        }
+    }
+    assert_eq!(section.matches(" - ").count(), differences, "README has a difference of its own");
 }

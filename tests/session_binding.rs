@@ -303,7 +303,7 @@ fn t_h12_once_a_lock_has_returned_nothing_is_given_out_at_any_moment_of_a_reques
     let group = wanted("dev", 1);
     // More than a socket takes at once.
     let (short, long) = (vec![b'x'; 100], vec![b'x'; 4 << 20]);
-    for round in 0..400 {
+    for round in 0..1200 {
         for moment in [Moment::Connected, Moment::Asked, Moment::Answered] {
             put(&agent.socket, &group, &short);
             let all = round % 2 == 0;

@@ -102,6 +102,14 @@ fn one_approval_is_enough_for_fifty_processes_without_a_terminal() {
 }
 
 #[test]
+fn a_grant_needs_a_command_that_it_is_for() {
+    let world = world();
+    let output = world.mima(&["run", "--grant", "g", "own"]).run();
+    output.fails(125).stderr_has("missing: <CMD>");
+    assert_eq!(world.asked(), 0);
+}
+
+#[test]
 fn a_grant_is_for_the_tree_alone_and_ends_with_its_root() {
     let world = world();
     let mut tree = Tree::new(&world, &["--grant", "g", "own"]);
@@ -126,10 +134,13 @@ fn a_grant_is_for_the_tree_alone_and_ends_with_its_root() {
 
 #[test]
 fn a_program_that_was_given_little_gives_itself_no_more() {
-    for words in [&["--grant", "g", "own"][..], &["--scrub", "own"]] {
-        let mut world = world();
-        // Where its own variables lead, for those of a scrubbed environment.
-        world.set_env("XDG_RUNTIME_DIR", "");
+    for words in [
+        &["--grant", "g", "own"][..],
+        &["--scrub", "own"],
+        // What leads to the agent's socket is not among what is left there.
+        &["--scrub", "--grant", "g", "own"],
+    ] {
+        let world = world();
         world.write("p/.mima.yaml", "env: {A: b}\n");
         let mut tree = Tree::new(&world, words);
         for (line, code) in [
@@ -148,6 +159,9 @@ fn a_program_that_was_given_little_gives_itself_no_more() {
             assert!(said.contains(why), "{words:?}: {line}: {said}");
         }
         assert_eq!(world.read(".mima.yaml"), USER_FILE);
+        let (status, said) = tree.run("mima run --no-prompt g -- printenv TOKEN");
+        let came = (status, said.as_str()) == (0, "value-of-K00\n");
+        assert_eq!(came, words.contains(&"--grant"), "{words:?}: {said}");
         // Not even once it has given up what it was granted.
         assert_eq!(tree.run("mima lock --all").0, 0);
         assert_eq!(tree.run("mima unlock g").0, 1);
@@ -159,7 +173,7 @@ fn a_program_that_was_given_little_gives_itself_no_more() {
 fn a_grant_is_listed_where_it_was_given_and_ends_with_a_lock() {
     let world = world();
     let mut hooked = tab(&world, "bash");
-    let obey = "sh -c 'touch ready; while sleep 0.02; do :; done'";
+    let obey = "sh -c 'touch ready; while [ -e ready ] && sleep 0.02; do :; done'";
     hooked.run(&format!(
         "command mima run --grant g own -- {obey} & sleep 0.1; while [ ! -e ready ]; do sleep 0.01; done"
     ));

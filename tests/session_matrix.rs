@@ -138,6 +138,12 @@ const FORMS: &[Form] = &[
     by(Asked, &["flock"], "flock {r}/lock {m}"),
     by(Asked, &["setsid"], "setsid -w {m}"),
     by(Asked, &["setsid"], "setsid {m}"),
+    Form {
+        want: Asked,
+        name: "a session of its own, substituted",
+        typed: ["x=$(setsid {m})", "x=$(setsid {m})", "set x (setsid {m})"],
+        needs: &["setsid"],
+    },
     by(Asked, &["setsid"], "sh -c 'setsid -w sh -c \"{m}; true\"; true'"),
     // `setsid` tells its `script` from the one of macOS.
     by(Asked, &["script", "setsid"], "script -qec '{m}' /dev/null"),

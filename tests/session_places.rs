@@ -97,6 +97,22 @@ fn in_no_scope_at_all_everything_is_asked() {
 }
 
 #[test]
+fn what_was_unlocked_is_asked_for_again_once_the_scope_is_another() {
+    let world = world("session: { scope: terminal }\n");
+    let mut hooked = tab(&world, "bash");
+    hooked.unlock();
+    assert!(hooked.passes());
+    let file = world.read(".mima.yaml");
+    for scope in ["off", "shell"] {
+        world.write(".mima.yaml", file.replace("terminal", scope));
+        assert!(!hooked.passes(), "{scope}");
+    }
+    world.write(".mima.yaml", file);
+    assert!(hooked.passes());
+    assert_eq!(world.asked(), 1);
+}
+
+#[test]
 fn t_h3_in_a_script_of_the_terminal_its_shell_is_the_one() {
     if require("bash").is_none() || find("setsid").is_none() || find("script").is_none() {
         return eprintln!("SKIPPED: no script of util-linux here");

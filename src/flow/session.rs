@@ -174,8 +174,10 @@ impl Session<'_> {
             let Some(state) = store.state(&names)? else { return Ok(None) };
             let links: Vec<_> =
                 links.iter().map(|(var, secret)| format!("{var}={secret}\n")).collect();
-            let (store, source) = (kind.word(), links.concat());
-            let source = [store.as_bytes(), b"\n", source.as_bytes(), data];
+            // What was unlocked for one scope is not there for another one.
+            let source =
+                format!("{}\n{}\n{}", kind.word(), self.settings.scope.word(), links.concat());
+            let source = [source.as_bytes(), data];
             let (source, state) = (digest(&source.concat()), digest(state.as_bytes()));
             known.push(wire::Wanted { group: group.clone(), source, state });
         }
@@ -325,6 +327,7 @@ impl Session<'_> {
     /// not to give itself more.
     fn mark(&self, groups: &Wanted) -> Result<()> {
         let Some(group) = groups.groups().next() else { return Ok(()) };
+        self.mima.paths.leave_runtime()?;
         let (source, state) = (Digest::default(), Digest::default());
         let wanted = wire::Wanted { group: group.clone(), source, state };
         let nothing = Set { wanted: &wanted, values: Vec::new() };

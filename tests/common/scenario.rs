@@ -6,6 +6,9 @@
 //! # vault: fixture              (without it: an empty home)
 //! # askpass: some passphrase
 //! # hook: yes                   (the hook is loaded, and called as before each prompt)
+//! # hook: mima direnv           (and then all again with that of direnv; what both write on
+//! #                              standard error does not count)
+//! # differs: how, and why       (where a command has another outcome with direnv)
 //! # skip: gh12 why              (fails once it passes)
 //! -- p/.mima.yaml --
 //! env: { HELLO: world }
@@ -16,7 +19,7 @@
 //! = 1
 //! ```
 //!
-//! `$ ` is a command; all of a scenario are typed into one shell that stands in `$HOME`. After
+//! `$[direnv zsh]` is for that tool in that shell alone. `$ ` is a command; all of a scenario are typed into one shell that stands in `$HOME`. After
 //! it come the lines of standard output, those of standard error after `! `, and the status
 //! after `= ` if it is not 0. `[..]` stands for anything within a line, a line `...` for any
 //! lines, `[HOME]` and `[ROOT]` for the directories. Empty lines before the next command do not
@@ -30,6 +33,19 @@ use super::world::{World, write_executable};
 /// The shells that scenarios run in.
 pub(crate) const SHELLS: [&str; 3] = ["bash", "zsh", "fish"];
 
+/// What can have a hook: mima, and what it is compared with.
+pub(crate) const TOOLS: [&str; 2] = ["mima", "direnv"];
+
+/// How a session is played: with whose hook, and how often that is loaded. A startup file that is
+/// read twice must not make a difference.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Hook {
+    /// Whose it is.
+    pub(crate) tool: &'static str,
+    /// How often it is loaded.
+    pub(crate) times: usize,
+}
+
 /// A scenario file, taken apart; [`Scenario::to_text`] puts it together again.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Scenario {
@@ -42,8 +58,8 @@ pub(crate) struct Scenario {
 /// One command and what is to come of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Step {
-    /// The only shells it is for; none if it is for all.
-    shells: Vec<String>,
+    /// The only shells and tools it is for; none if it is for all.
+    only: Vec<String>,
     /// The command.
     pub(crate) command: String,
     /// What comes of it, or is to.
@@ -93,12 +109,13 @@ impl Scenario {
     }
 
     fn session_line(&mut self, line: &str) -> Result<(), String> {
-        if let Some((shells, command)) = command(line) {
-            let shells: Vec<_> = shells.split_whitespace().map(str::to_owned).collect();
-            if let Some(unknown) = shells.iter().find(|name| !SHELLS.contains(&name.as_str())) {
+        if let Some((only, command)) = command(line) {
+            let only: Vec<_> = only.split_whitespace().map(str::to_owned).collect();
+            let is_known = |name: &str| SHELLS.contains(&name) || TOOLS.contains(&name);
+            if let Some(unknown) = only.iter().find(|name| !is_known(name)) {
                 return Err(format!("no such shell: {unknown}"));
             }
-            self.steps.push(Step { shells, command: command.to_owned(), ..Step::default() });
+            self.steps.push(Step { only, command: command.to_owned(), ..Step::default() });
             return Ok(());
         }
         let step = self.steps.last_mut().ok_or("a session begins with `$ `")?;
@@ -127,9 +144,9 @@ impl Scenario {
         }
         text.push_str("-- session --\n");
         for step in &self.steps {
-            match step.shells.as_slice() {
+            match step.only.as_slice() {
                 [] => writeln!(text, "$ {}", step.command).unwrap(),
-                shells => writeln!(text, "$[{}] {}", shells.join(" "), step.command).unwrap(),
+                only => writeln!(text, "$[{}] {}", only.join(" "), step.command).unwrap(),
             }
             text.push_str(&step.want.to_text());
             text.push_str(&"\n".repeat(step.gap));
@@ -149,19 +166,36 @@ impl Scenario {
         self.header("shells").map_or(SHELLS.to_vec(), |names| names.split_whitespace().collect())
     }
 
-    /// Returns how often the hook is to be loaded, for each time that the session is played: a
-    /// startup file that is read twice must not make a difference.
-    pub(crate) fn hooks(&self) -> &'static [usize] {
+    /// Returns with which hooks it is to be played, one after the other.
+    pub(crate) fn hooks(&self) -> Vec<Hook> {
         match self.header("hook") {
-            Some("yes") => &[1, 2],
-            None => &[0],
-            Some(other) => panic!("the hook is there or not: {other}"),
+            Some("yes") => [1, 2].map(|times| Hook { tool: "mima", times }).to_vec(),
+            Some("mima direnv") => TOOLS.map(|tool| Hook { tool, times: 1 }).to_vec(),
+            None => vec![Hook { tool: "mima", times: 0 }],
+            Some(other) => panic!("no such hook: {other}"),
         }
     }
 
-    /// Returns the positions of the steps that a shell takes.
-    pub(crate) fn steps_for(&self, shell: &str) -> Vec<usize> {
-        let takes = |step: &Step| step.shells.is_empty() || step.shells.iter().any(|s| s == shell);
+    /// Tells whether it is played with direnv too.
+    pub(crate) fn is_beside(&self) -> bool {
+        self.header("hook") == Some("mima direnv")
+    }
+
+    /// Tells whether a command stands there twice, once for each tool: with two outcomes.
+    pub(crate) fn differs(&self) -> bool {
+        self.steps.windows(2).any(|pair| {
+            let [one, other] = pair else { return false };
+            one.command == other.command && one.only != other.only
+        })
+    }
+
+    /// Returns the positions of the steps that a shell with a tool's hook takes.
+    pub(crate) fn steps_for(&self, shell: &str, tool: &str) -> Vec<usize> {
+        let is_for = |step: &Step, all: &[&str], this: &str| {
+            let mut only = step.only.iter().filter(|name| all.contains(&name.as_str())).peekable();
+            only.peek().is_none() || only.any(|name| name == this)
+        };
+        let takes = |step: &Step| is_for(step, &SHELLS, shell) && is_for(step, &TOOLS, tool);
         (0..self.steps.len()).filter(|&at| takes(&self.steps[at])).collect()
     }
 

@@ -38,8 +38,19 @@ fn a_file_is_taken_apart_and_put_together_again() {
     assert_eq!(step.command, "false; cd p");
     assert_eq!(step.want.stdout, ["", "line", "", "after a gap"]);
     assert_eq!((step.want.stderr.clone(), step.want.status), (strings(&["said", ""]), 1));
-    assert_eq!(scenario.steps_for("zsh"), [0, 2]);
-    assert_eq!(scenario.steps_for("fish"), [0, 1, 2]);
+    assert_eq!(scenario.steps_for("zsh", "mima"), [0, 2]);
+    assert_eq!(scenario.steps_for("fish", "mima"), [0, 1, 2]);
+}
+
+#[test]
+fn a_step_can_be_for_a_tool_alone() {
+    let text = "-- session --\n$[mima zsh] a\n$[direnv] a\n$ b\n";
+    let scenario = Scenario::parse(text).unwrap();
+    assert_eq!(scenario.steps_for("zsh", "mima"), [0, 2]);
+    assert_eq!(scenario.steps_for("bash", "mima"), [2]);
+    assert_eq!(scenario.steps_for("zsh", "direnv"), [1, 2]);
+    assert!(scenario.differs());
+    assert!(!Scenario::parse("-- session --\n$[mima] a\n$[direnv] b\n").unwrap().differs());
 }
 
 #[test]

@@ -6,7 +6,7 @@
 use std::path::Path;
 
 use super::command::Output;
-use super::scenario::{Outcome, Scenario, lines};
+use super::scenario::{Hook, Outcome, Scenario, lines};
 use super::world::World;
 
 /// What a shell made of a session.
@@ -17,16 +17,19 @@ pub(crate) struct Session {
     pub(crate) output: Output,
 }
 
-/// Runs a scenario's session in a shell, in which the hook is loaded `hooks` times.
+/// Runs a scenario's session in a shell with a hook.
 pub(crate) fn run(
     scenario: &Scenario,
-    (shell, hooks): (&str, usize),
+    (shell, with): (&str, Hook),
     program: &Path,
     world: &World,
 ) -> Session {
     let nonce = format!("__scenario_{}", world.canary().trim_start_matches("CANARY-"));
-    let steps = scenario.steps_for(shell);
-    let mut script = prelude(shell, hooks, &nonce);
+    let steps = scenario.steps_for(shell, with.tool);
+    let mut script = prelude(shell, with, &nonce);
+    if scenario.is_beside() {
+        script.push_str(&said_alike(shell, with.tool));
+    }
     for step in steps.iter().map(|&at| &scenario.steps[at]) {
         script.push_str(&step.command);
         script.push_str("\n__scenario_mark\n");
@@ -35,7 +38,12 @@ pub(crate) fn run(
     let path = world.root().join(format!("session.{shell}"));
     std::fs::write(&path, script).unwrap();
     let output = world.command(program).args(bare(shell)).arg(&path).run();
-    let outcomes = split(&output, &nonce, world.root());
+    let mut outcomes = split(&output, &nonce, world.root());
+    if scenario.is_beside() {
+        for outcome in &mut outcomes {
+            outcome.stderr.clear();
+        }
+    }
     Session { outcomes, output }
 }
 
@@ -58,14 +66,36 @@ pub(crate) fn hook(shell: &str) -> (&'static str, &'static str) {
     }
 }
 
+/// The same for direnv.
+fn direnv_hook(shell: &str) -> (&'static str, &'static str) {
+    match shell {
+        "bash" => ("eval \"$(direnv hook bash)\"", "_direnv_hook"),
+        "zsh" => ("eval \"$(direnv hook zsh)\"", "_direnv_hook"),
+        _ => ("direnv hook fish | source", "__direnv_export_eval"),
+    }
+}
+
+/// Returns functions for what the tools have different words for.
+fn said_alike(shell: &str, tool: &str) -> String {
+    let words = match tool {
+        "direnv" => [("allow", "direnv allow"), ("deny", "direnv deny"), ("in_dir", "direnv exec")],
+        _ => [("allow", "mima allow --yes"), ("deny", "mima deny"), ("in_dir", "mima exec")],
+    };
+    let function = |(name, words): (&str, &str)| match shell {
+        "fish" => format!("function {name}; {words} $argv; end\n"),
+        _ => format!("{name}() {{ {words} \"$@\"; }}\n"),
+    };
+    words.map(function).concat()
+}
+
 /// Returns what comes before the session: the hook and the first prompt, if there is one; and
 /// a function that marks the end of a command with its status, after the hook's prompt function.
 /// Each command finds a status of 0: fish's `set` would pass an older one on.
-fn prelude(shell: &str, hooks: usize, nonce: &str) -> String {
+fn prelude(shell: &str, with: Hook, nonce: &str) -> String {
     let print = format!("builtin printf '\\n%s %s\\n' {nonce}");
-    let (load, prompt) = hook(shell);
-    let prompt = if hooks == 0 { "" } else { prompt };
-    let loads = format!("{load}\n").repeat(hooks);
+    let (load, prompt) = if with.tool == "direnv" { direnv_hook(shell) } else { hook(shell) };
+    let prompt = if with.times == 0 { "" } else { prompt };
+    let loads = format!("{load}\n").repeat(with.times);
     let mark = if shell == "fish" {
         format!("  set -l s $status\n  {prompt}\n  {print} $s\n  {print} $s >&2\nend\n")
     } else {

@@ -21,6 +21,7 @@ need shfmt shfmt
 if [ "$(uname)" = Linux ]; then
   need dash dash
   need strace strace
+  need sudo sudo
   need setpriv util-linux
   need unshare util-linux
   need ex vim-tiny
