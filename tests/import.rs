@@ -252,6 +252,7 @@ fn what_a_project_file_says_already_is_never_replaced() {
 fn what_cannot_be_read_or_is_loaded_still_is_left_alone() {
     let world = world();
     world.write("b/.env", "A=1\nC4nary\n");
+    world.allow_leak(world.home().join("b"));
     let bad = ["import", "b/.env", "--group", "dev", "--yes"];
     world.mima(&bad).run().fails(1).stderr_has("~/b/.env:2:1: this is neither KEY=value nor");
     world
@@ -269,6 +270,8 @@ fn what_cannot_be_read_or_is_loaded_still_is_left_alone() {
         .fails(1)
         .stderr_has("~/p/.mima.yaml loads ~/p/.env, so that stays as it is\nhint: take it out");
     assert_eq!(world.read("p/.env"), ENV);
+    assert_eq!(world.read("p/.mima.yaml"), "dotenv: [.env]\n");
+    assert_eq!(value(&world, "dev.STRIPE_KEY"), "none");
 }
 
 #[test]

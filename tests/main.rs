@@ -48,6 +48,7 @@ mod hook_sessions;
 mod hostile;
 mod hostile_yaml;
 mod import;
+mod import_hostile;
 mod install;
 mod install_failures;
 mod keychain;

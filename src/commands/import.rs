@@ -8,7 +8,7 @@ use crate::commands::allow::summary::changes;
 use crate::commands::secret::say_news;
 use crate::error::{Failure, Kind, Result};
 use crate::flow::Mima;
-use crate::flow::import::{Plan, Rewritten, Source, Target, Variable, Work};
+use crate::flow::import::{Origin, Plan, Rewritten, Source, Target, Variable, Work, op_program};
 use crate::names::{GroupName, VarName};
 use crate::term;
 
@@ -28,7 +28,7 @@ pub(super) fn run(mima: &Mima, args: &Import) -> Result<()> {
     let work = plan.work(&group, &secret)?;
     let target = Target::plan(mima, &source, &work.additions)?;
     show(&source, &plan, &work, &target, &secret);
-    if work.moved.is_empty() {
+    if work.additions.is_empty() {
         term::note("there is nothing to import");
         return Ok(());
     }
@@ -57,7 +57,7 @@ pub(super) fn run(mima: &Mima, args: &Import) -> Result<()> {
     let from = term::path(&source.path);
     match done.rewritten {
         Some(Rewritten::Removed) => {
-            term::note(&format!("{from} had nothing else in it, and is gone"))
+            term::note(&format!("{from} had nothing else in it, and is gone"));
         }
         Some(Rewritten::Cut) => term::note(&format!("{from} has the rest")),
         None => term::hint(&format!(
@@ -76,28 +76,25 @@ pub(super) fn run(mima: &Mima, args: &Import) -> Result<()> {
 }
 
 /// Finds out which variables are secrets: by asking, or as it was guessed. What holds a secret
-/// is one.
+/// is one, and not asked about.
 fn decide(mima: &Mima, plan: &Plan, asks: bool) -> Result<BTreeSet<VarName>> {
     let mut secret = BTreeSet::new();
-    for variable in &plan.variables {
-        let Variable { name, guess, .. } = variable;
-        let is_secret = if holds(variable, &secret) {
-            true
-        } else if asks {
+    for Variable { name, guess, .. } in &plan.variables {
+        let is_secret = if !asks {
+            guess.is_secret
+        } else if plan.holding(&secret).contains(name) {
+            continue;
+        } else {
             let question = format!("{name}: {}. Is it a secret?", guess.why);
             mima.prompter().choose(&question, guess.is_secret).map_err(hint_at_yes)?
-        } else {
-            guess.is_secret
         };
         if is_secret {
             secret.insert(name.clone());
         }
     }
+    let holding = plan.holding(&secret);
+    secret.extend(holding);
     Ok(secret)
-}
-
-fn holds(variable: &Variable, secret: &BTreeSet<VarName>) -> bool {
-    variable.refers.iter().any(|var| secret.iter().any(|secret| secret.as_str() == var))
 }
 
 fn hint_at_yes(failure: Failure) -> Failure {
@@ -119,14 +116,22 @@ fn show(source: &Source, plan: &Plan, work: &Work, target: &Target, secret: &BTr
     for variable in &plan.variables {
         let name = variable.name.as_str();
         let is_secret = secret.contains(&variable.name);
-        let why = match (is_secret == variable.guess.is_secret, holds(variable, secret)) {
-            (true, _) => variable.guess.why,
-            (false, true) => HOLDS,
-            (false, false) => "you have said so",
+        let others = secret.iter().filter(|other| **other != variable.name).cloned().collect();
+        let why = if is_secret == variable.guess.is_secret {
+            variable.guess.why
+        } else if plan.holding(&others).contains(&variable.name) {
+            HOLDS
+        } else {
+            "you have said so"
         };
         let what = if is_secret { "secret" } else { "public" };
         // Writing to a string cannot fail.
-        writeln!(text, "  {what}  {name:width$}  {why}").ok();
+        write!(text, "  {what}  {name:width$}  {why}").ok();
+        text.push_str(if variable.name.runs_code() { "; RUNS CODE\n" } else { "\n" });
+    }
+    let reads = work.secrets.iter().any(|(_, _, origin)| matches!(origin, Origin::Reference(_)));
+    if let Some(program) = op_program().filter(|_| reads) {
+        writeln!(text, "{} reads what 1Password has", term::path(&program)).ok();
     }
     if !work.left.is_empty() {
         text.push_str("Not translated:\n");

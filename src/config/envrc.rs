@@ -61,7 +61,31 @@ pub fn parse(bytes: &[u8]) -> Result<Vec<Statement>, Fault> {
             }
         }
         if unsure.len() == before {
-            return Ok(statements);
+            break;
+        }
+    }
+    mark_unset(&mut statements);
+    Ok(statements)
+}
+
+/// To a shell, a variable that is not set is empty, until it is told to be strict; to a project
+/// file it is an error. So what the file itself has not set by then is allowed to be unset.
+fn mark_unset(statements: &mut [Statement]) {
+    let mut set: BTreeSet<String> = ["HOME", "MIMA_DIR", "PATH"].map(str::to_owned).into();
+    for statement in statements {
+        let values: Vec<&mut Value> = match &mut statement.what {
+            Ok(Does::Nothing) => return,
+            Ok(Does::Set(vars)) => vars.iter_mut().map(|(_, value)| value).collect(),
+            Ok(Does::Prepend(_, dirs)) => dirs.iter_mut().collect(),
+            _ => continue,
+        };
+        for piece in values.into_iter().flat_map(|value| &mut value.0) {
+            if let Piece::Var { name, may_be_unset } = piece {
+                *may_be_unset = !set.contains(name);
+            }
+        }
+        if let Ok(Does::Set(vars)) = &statement.what {
+            set.extend(vars.iter().map(|(name, _)| name.to_string()));
         }
     }
 }
@@ -130,6 +154,13 @@ fn export(args: &[Word]) -> Result<Does, &'static str> {
             text.drain(..=name.as_str().len());
         }
         let value = in_project(value);
+        // A shell fills in all words of a line before it sets any.
+        if value
+            .vars()
+            .any(|var| vars.iter().any(|(known, _): &(VarName, _)| known.as_str() == var))
+        {
+            return Err("it refers to what the same line sets");
+        }
         if name.as_str() != "PATH" {
             vars.push((name, value));
             continue;
@@ -144,14 +175,15 @@ fn export(args: &[Word]) -> Result<Does, &'static str> {
 
 /// Returns the directories of `a:b:$PATH`.
 fn before_path(value: &Value) -> Option<Vec<Value>> {
-    let (Some(Piece::Var(path)), before) = (value.0.last(), value.0.get(..value.0.len() - 1)?)
+    let (Some(Piece::Var { name: path, .. }), before) =
+        (value.0.last(), value.0.get(..value.0.len() - 1)?)
     else {
         return None;
     };
     let mut dirs = vec![Value::default()];
     for piece in before {
         match piece {
-            Piece::Var(name) => dirs.last_mut()?.push_var(name),
+            Piece::Var { name, .. } => dirs.last_mut()?.push_var(name),
             Piece::Text(text) => {
                 for (at, part) in text.split(':').enumerate() {
                     if at > 0 {
@@ -171,7 +203,7 @@ fn before_path(value: &Value) -> Option<Vec<Value>> {
 /// direnv runs the file in its directory, which a project file has another name for.
 fn in_project(mut value: Value) -> Value {
     for piece in &mut value.0 {
-        if let Piece::Var(name) = piece
+        if let Piece::Var { name, .. } = piece
             && name == "PWD"
         {
             "MIMA_DIR".clone_into(name);

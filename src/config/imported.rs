@@ -36,13 +36,29 @@ pub enum Does {
     Nothing,
 }
 
+impl Does {
+    /// The values of what sets no variable.
+    pub fn values(&self) -> &[Value] {
+        match self {
+            Self::Prepend(_, values) | Self::Append(_, values) => values,
+            Self::UseFlake(value) => std::slice::from_ref(value),
+            Self::Set(_) | Self::SourceUp | Self::Nothing => &[],
+        }
+    }
+}
+
 /// A part of a value. Texts are wiped: they may be a secret's.
 #[derive(Clone)]
 pub enum Piece {
     /// Text as it is.
     Text(Zeroizing<String>),
     /// What a variable holds.
-    Var(String),
+    Var {
+        /// Its name.
+        name: String,
+        /// Whether it may be unset, and then stands for nothing.
+        may_be_unset: bool,
+    },
 }
 
 /// A value that may refer to variables.
@@ -68,13 +84,13 @@ impl Value {
 
     /// Appends what a variable holds.
     pub fn push_var(&mut self, name: &str) {
-        self.0.push(Piece::Var(name.to_owned()));
+        self.0.push(Piece::Var { name: name.to_owned(), may_be_unset: false });
     }
 
     /// The variables that it refers to.
     pub fn vars(&self) -> impl Iterator<Item = &str> {
         self.0.iter().filter_map(|piece| match piece {
-            Piece::Var(name) => Some(name.as_str()),
+            Piece::Var { name, .. } => Some(name.as_str()),
             Piece::Text(_) => None,
         })
     }
@@ -90,7 +106,7 @@ impl Value {
         for piece in &self.0 {
             parts.push(match piece {
                 Piece::Text(text) => text.as_str(),
-                Piece::Var(name) => known.get(name)?.as_str(),
+                Piece::Var { name, .. } => known.get(name)?.as_str(),
             });
         }
         Some(Zeroizing::new(parts.concat()))
@@ -101,7 +117,9 @@ impl Value {
         let mut out = Zeroizing::new(String::new());
         for piece in &self.0 {
             match piece {
-                Piece::Var(name) => out.extend(["${", name, "}"]),
+                Piece::Var { name, may_be_unset } => {
+                    out.extend(["${", name, if *may_be_unset { ":-}" } else { "}" }]);
+                }
                 Piece::Text(text) => {
                     let mut chars = text.chars().peekable();
                     while let Some(c) = chars.next() {

@@ -26,6 +26,7 @@ use crate::secret::Secret;
 use crate::store::{Existing, Protection, Unlocked, check_case, check_size};
 use crate::term;
 use crate::trust::{Candidate, Verdict};
+pub use op::program as op_program;
 pub use plan::{Left, Plan, Variable};
 
 /// The file that is imported, as it was read.
@@ -80,6 +81,11 @@ impl Source {
     /// Reads the file at `path`.
     pub fn read(path: &Path) -> Result<Self> {
         let path = super::absolute(path)?;
+        let name = path.file_name().unwrap_or_default();
+        if name == super::PROJECT_FILE || name == super::LOCAL_FILE {
+            let path = term::path(&path);
+            return Err(Failure::new(Kind::Usage, format!("{path} is a project file already")));
+        }
         let bytes = fs::read_capped(&path, MAX_FILE_BYTES)?.ok_or_else(|| {
             Failure::new(Kind::NotFound, format!("there is no file {}", term::path(&path)))
         })?;
@@ -92,14 +98,40 @@ impl Source {
         name.starts_with(".envrc")
     }
 
-    /// Fails if it cannot be replaced in one step: better before anything is stored.
+    /// Fails if it cannot be replaced in one step, or if the project loads it: better before
+    /// anything is stored.
     pub fn check_rewritable(&self) -> Result<()> {
-        let is_link = self.path.symlink_metadata().is_ok_and(|meta| meta.is_symlink());
-        if !is_link {
+        if is_link(&self.path) {
+            let failure = Failure::failed(format!("{} is a link", term::path(&self.path)));
+            return Err(failure.hint("name the file that it points to, or leave --rewrite out"));
+        }
+        for name in [super::PROJECT_FILE, super::LOCAL_FILE] {
+            if let Some(project) = Candidate::open(&self.path.with_file_name(name))? {
+                self.check_not_loaded(&project.path, &project.bytes)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Fails if a project file needs it, so that it must not go away.
+    fn check_not_loaded(&self, project: &Path, bytes: &[u8]) -> Result<()> {
+        // One that says nothing valid loads nothing.
+        let Ok(file) = parse::<ProjectFile>(bytes, "") else { return Ok(()) };
+        let dir = project.parent().unwrap_or(project);
+        let is_this = |named: &str| {
+            let named = dir.join(named);
+            named == self.path
+                || matches!(
+                    (named.canonicalize(), self.path.canonicalize()),
+                    (Ok(named), Ok(this)) if named == this
+                )
+        };
+        if !file.dotenv.iter().any(|named| is_this(&named.value)) {
             return Ok(());
         }
-        let failure = Failure::failed(format!("{} is a link", term::path(&self.path)));
-        Err(failure.hint("name the file that it points to, or leave --rewrite out"))
+        let (project, this) = (term::path(project), term::path(&self.path));
+        Err(Failure::failed(format!("{project} loads {this}, so that stays as it is"))
+            .hint("take it out of `dotenv` there, and run this again; or leave --rewrite out"))
     }
 
     /// What is left of it without some of its lines.
@@ -135,6 +167,10 @@ impl Source {
     }
 }
 
+fn is_link(path: &Path) -> bool {
+    path.symlink_metadata().is_ok_and(|meta| meta.is_symlink())
+}
+
 impl Target {
     /// Looks at the project file beside `source`, and finds out what `additions` make of it.
     pub fn plan(mima: &Mima, source: &Source, additions: &[Addition]) -> Result<Self> {
@@ -147,24 +183,26 @@ impl Target {
             .hint("for a secret of your own: mima set GROUP VAR"));
         }
         let there = Candidate::open(&path)?;
+        // What makes programs run code is for `allow` to show, and for nothing else.
+        let is_harmless = additions.iter().all(|addition| !addition.runs_code());
         let fresh = add(b"", additions, &label)?;
         let Some(there) = there else {
-            return Ok(Self { path, before: Vec::new(), after: fresh, there, is_allowed: true });
+            if is_link(&path) {
+                return Err(Failure::failed(format!("{label} is a link that leads nowhere")));
+            }
+            let before = Vec::new();
+            return Ok(Self { path, before, after: fresh, there, is_allowed: is_harmless });
         };
         there.objection().map_or(Ok(()), Err)?;
+        let verdict = mima.trust().judge(&there)?;
         // What this very command has made, and then had no time to allow.
-        if there.bytes == fresh {
-            let after = fresh;
-            return Ok(Self {
-                path,
-                before: Vec::new(),
-                after,
-                there: Some(there),
-                is_allowed: true,
-            });
+        if there.bytes == fresh && verdict != Verdict::Denied {
+            let is_allowed = is_harmless || verdict == Verdict::Allowed;
+            let before = Vec::new();
+            return Ok(Self { path, before, after: fresh, there: Some(there), is_allowed });
         }
         let after = add(&there.bytes, additions, &label)?;
-        let is_allowed = mima.trust().judge(&there)? == Verdict::Allowed;
+        let is_allowed = verdict == Verdict::Allowed && (is_harmless || after == there.bytes);
         Ok(Self { path, before: there.bytes.clone(), after, there: Some(there), is_allowed })
     }
 
@@ -188,13 +226,6 @@ impl Target {
         }
         Ok(self.is_allowed)
     }
-
-    /// Tells whether the project loads `source` itself, so that it must not go away.
-    fn loads(&self, source: &Source) -> bool {
-        let Ok(file) = parse::<ProjectFile>(&self.after, "") else { return false };
-        let dir = self.path.parent().unwrap_or(&self.path);
-        file.dotenv.iter().any(|named| dir.join(&named.value) == source.path)
-    }
 }
 
 /// What was done.
@@ -217,6 +248,10 @@ impl Work {
         group: &GroupName,
         wants_rewrite: bool,
     ) -> Result<Done> {
+        if wants_rewrite {
+            source.check_rewritable()?;
+            source.check_not_loaded(&target.path, &target.after)?;
+        }
         let mut values = Vec::new();
         for (var, name, origin) in &self.secrets {
             let value = match origin {
@@ -245,7 +280,7 @@ impl Work {
         for (var, name, value) in &values {
             check_case(name, &known)?;
             if let Some(unlocked) = unlocked.as_deref().filter(|_| is_known(name)) {
-                self.compare(unlocked, group, var, name, value)?;
+                compare(unlocked, group, var, name, value)?;
             }
         }
         for (_, name, value) in values.iter().filter(|(_, name, _)| !is_known(name)) {
@@ -255,7 +290,7 @@ impl Work {
         let is_allowed = target.write(mima)?;
         if let Some(unlocked) = unlocked.as_deref().filter(|_| wants_rewrite) {
             for (var, name, value) in &values {
-                self.compare(unlocked, group, var, name, value)?;
+                compare(unlocked, group, var, name, value)?;
             }
         }
         let rewritten = self.rewrite(mima, source, target, wants_rewrite)?;
@@ -272,37 +307,29 @@ impl Work {
         if !is_wanted || self.moved.is_empty() {
             return Ok(None);
         }
-        if target.loads(source) {
-            let (path, source) = (term::path(&target.path), term::path(&source.path));
-            return Err(Failure::failed(format!("{path} loads {source}, so that stays as it is"))
-                .hint("take it out of `dotenv` there, and run this again"));
-        }
         if !target.after.is_empty() && mima.candidate(&target.path)?.bytes != target.after {
             let path = term::path(&target.path);
             return Err(Failure::failed(format!("{path} was changed meanwhile, and stays so")));
         }
         source.rewrite(mima, &self.moved).map(Some)
     }
+}
 
-    /// Fails unless the store has this very value.
-    fn compare(
-        &self,
-        unlocked: &dyn Unlocked,
-        group: &GroupName,
-        var: &VarName,
-        name: &SecretName,
-        value: &Secret,
-    ) -> Result<()> {
-        if unlocked.get(name)?.expose() == value.expose() {
-            return Ok(());
-        }
-        Err(Failure::new(
-            Kind::Exists,
-            format!("the store has another value for `{name}`, and both stay as they are"),
-        )
-        .hint(format!("to store the one of the file: mima set --force {group} {var}"))
-        .hint(
-            "to keep the one of the store, take the line out of the file; or choose another group",
-        ))
+/// Fails unless the store has this very value.
+fn compare(
+    unlocked: &dyn Unlocked,
+    group: &GroupName,
+    var: &VarName,
+    name: &SecretName,
+    value: &Secret,
+) -> Result<()> {
+    if unlocked.get(name)?.expose() == value.expose() {
+        return Ok(());
     }
+    Err(Failure::new(
+        Kind::Exists,
+        format!("the store has another value for `{name}`, and both stay as they are"),
+    )
+    .hint(format!("to store the one of the file: mima set --force {group} {var}"))
+    .hint("to keep the one of the store, take the line out of the file; or choose another group"))
 }

@@ -1,5 +1,7 @@
 //! Adding what a file does not have yet: links, variables, lists, switches.
 
+use std::fmt::Write;
+
 use super::super::parse::outline::{Data, Node};
 use super::super::parse::{self, Fault, Place, path_text};
 use super::super::project::ProjectFile;
@@ -28,6 +30,18 @@ pub fn add(bytes: &[u8], additions: &[Addition], label: &str) -> Result<Vec<u8>>
 }
 
 impl Addition {
+    /// Tells whether it gives a variable a value that can make a program run code.
+    pub fn runs_code(&self) -> bool {
+        let runs = |name: &str| VarName::parse(name).is_ok_and(|name| name.runs_code());
+        match self {
+            Self::Link(_, var, _) => var.runs_code(),
+            Self::Value(path, _) | Self::List(path, _) => {
+                path.get(1).is_some_and(|name| runs(name))
+            }
+            Self::Switch(_) => false,
+        }
+    }
+
     fn to(&self, bytes: &[u8], label: &str) -> Result<Vec<u8>> {
         let (path, value) = match self {
             Self::Link(group, var, secret) => return link(bytes, group, var, secret, label),
@@ -140,7 +154,12 @@ fn without(map: &Node, path: &[&str]) -> Data {
 /// Writes a value so that every YAML reader takes it for this text.
 fn scalar(text: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "_./-".contains(c);
-    let starts_plain = text.starts_with(|c: char| c.is_ascii_alphabetic() || "_./".contains(c));
+    let starts_plain = text.starts_with(|c: char| c.is_ascii_alphabetic() || "_/".contains(c))
+        // `.5` and `.inf` are numbers.
+        || text.strip_prefix('.').is_some_and(|rest| {
+            let is_number = ["inf", "nan"].iter().any(|number| rest.eq_ignore_ascii_case(number));
+            rest.starts_with(|c: char| c.is_ascii_alphabetic() || "_/".contains(c)) && !is_number
+        });
     if starts_plain && text.chars().all(is_plain) {
         return splice::written(text);
     }
@@ -152,7 +171,8 @@ fn scalar(text: &str) -> String {
             '\t' => out.push_str("\\t"),
             '\r' => out.push_str("\\r"),
             c if c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}') => {
-                out.push_str(&format!("\\u{:04x}", u32::from(c)));
+                // Writing to a string cannot fail.
+                write!(out, "\\u{:04x}", u32::from(c)).ok();
             }
             c => out.push(c),
         }
@@ -209,10 +229,17 @@ mod tests {
         assert_eq!(added(&fresh, &all).unwrap(), fresh);
         let before = "# mine\nenv: # here\n    A: x # why\n# end\nunset: [Q]\n";
         assert_eq!(
-            added(before, &[value("env.B", "y"), list("PATH_add", &["bin"])]).unwrap(),
-            "# mine\nenv: # here\n    A: x # why\n    B: y\n# end\nunset: [Q]\nPATH_add: [bin]\n"
+            added(before, &[value("env.B", "z"), list("PATH_add", &["bin"])]).unwrap(),
+            "# mine\nenv: # here\n    A: x # why\n    B: z\n# end\nunset: [Q]\nPATH_add: [bin]\n"
         );
-        assert_eq!(added("env: {A: x}\n", &[value("env.B", "y")]).unwrap(), "env: {A: x, B: y}\n");
+        assert_eq!(added("env: {A: x}\n", &[value("env.B", "z")]).unwrap(), "env: {A: x, B: z}\n");
+        let odd = ["y", ".", ".5", ".Inf", ".inf2", "./x", "..", "-x", "1e3", "~", "null", "é"];
+        let odd = added("", &[list("watch_file", &odd)]).unwrap();
+        assert_eq!(
+            odd,
+            "watch_file: ['y', \".\", \".5\", \".Inf\", .inf2, ./x, \"..\", \"-x\", \"1e3\", \"~\", \
+             'null', \"é\"]\n"
+        );
     }
 
     #[test]

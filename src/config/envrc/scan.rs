@@ -65,7 +65,11 @@ impl<'a> Scanner<'a> {
         let breaks = text.matches('\n').count();
         self.line = first + breaks;
         let last = if text.ends_with('\n') { first + breaks - 1 } else { first + breaks };
-        let text = text.strip_suffix('\n').unwrap_or(text);
+        // Behind a backslash, the last line break belongs to the line.
+        let text = match text.strip_suffix('\n') {
+            Some(line) if self.at < self.text.len() || !line.ends_with('\\') => line,
+            _ => text,
+        };
         let is_inside = was_inside || self.open > 0 || words.is_larger || self.goes_on;
         Some(Line { text, first, last, is_inside })
     }
@@ -205,6 +209,7 @@ fn here_end(rest: &str) -> Option<(String, bool)> {
 
 /// The words of a line, as far as they tell whether something larger begins or ends.
 #[derive(Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is one thing that a word before has said")]
 struct Words {
     word: String,
     /// Whether part of the word is quoted, so that it is none of the shell's own.

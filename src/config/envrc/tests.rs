@@ -32,7 +32,13 @@ fn what_says_what_it_does_is_read() {
     for (text, want) in [
         ("export A=b", "A=b"),
         ("  export A='b c' B=\"d\" # e", "A=b c B=d"),
-        ("export A=$B/${C}", "A=${B}/${C}"),
+        ("export A=$B/${C}", "A=${B:-}/${C:-}"),
+        ("export A=b\\\n  C=\"d\\\ne\"", "A=b C=de"),
+        ("export A='b\\\nc'", "A=b\\\nc"),
+        (
+            "export LD_LIBRARY_PATH=$PWD/lib:$LD_LIBRARY_PATH",
+            "LD_LIBRARY_PATH=${MIMA_DIR}/lib:${LD_LIBRARY_PATH:-}",
+        ),
         ("export A=\"$PWD/x\\$y\\\\\"", "A=${MIMA_DIR}/x$y\\"),
         ("export A='$B${C}'", "A=$B$${C}"),
         ("export A=b\\ c", "A=b c"),
@@ -75,12 +81,15 @@ fn what_needs_a_shell_is_left() {
         "export A+=b",
         "export A=${B:-c}",
         "export A=$1",
+        "export A=$\\\nB",
+        "export A=$B\\\nC",
         "export A=$$",
         "export A=$'b'",
         "export A={b,c}",
         "export A=~somebody/x",
         "export A=b; x",
         "export A=b && x",
+        "export A=b C=$A",
         "export -n A",
         "export \"A\"=b",
         "export PATH=/x",
@@ -137,7 +146,8 @@ fn what_depends_on_what_is_left_is_left() {
         ("A=b\nexport C=$A", "1 ?|2 ?"),
         ("export A=$(x)\nexport B=$A\nexport C=$B\nexport D=d", "1 ?|2 ?|3 ?|4 D=d"),
         ("export A=b\nif x; then export A=c; fi", "1 ?|2 ?"),
-        ("export C=$A\nexport A=b", "1 C=${A}|2 A=b"),
+        ("export C=$A\nexport A=b\nexport D=$A", "1 C=${A:-}|2 A=b|3 D=${A}"),
+        ("strict_env\nexport C=$A", "1 -|2 C=${A}"),
     ] {
         assert_eq!(shown(text).join("|"), want, "{text}");
     }

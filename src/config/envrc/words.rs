@@ -15,8 +15,7 @@ pub(super) struct Word {
 
 /// Splits a command into its words. Fails with what it would need a shell for.
 pub(super) fn split(text: &str) -> Result<Vec<Word>, &'static str> {
-    let text = text.replace("\\\n", "");
-    let mut reader = Reader { rest: &text, words: Vec::new(), word: None, is_bare: true };
+    let mut reader = Reader { rest: text, words: Vec::new(), word: None, is_bare: true };
     while let Some(c) = reader.take() {
         reader.character(c)?;
     }
@@ -69,6 +68,8 @@ impl Reader<'_> {
                 self.push(inside);
             }
             '"' => self.double()?,
+            // The line goes on.
+            '\\' if self.rest.starts_with('\n') => drop(self.take()),
             '\\' => {
                 self.quoted();
                 let c = self.take().ok_or("it ends in a backslash")?;
@@ -113,6 +114,7 @@ impl Reader<'_> {
                 '"' => return Ok(()),
                 '`' => return Err("it runs a command"),
                 '$' => self.dollar(true)?,
+                '\\' if self.rest.starts_with('\n') => drop(self.take()),
                 '\\' if self.rest.starts_with(['$', '`', '"', '\\']) => {
                     let c = self.take().unwrap_or('\\');
                     self.push(c.encode_utf8(&mut [0; 4]));
@@ -137,7 +139,8 @@ impl Reader<'_> {
             return match self.rest.chars().next() {
                 Some('(') => Err("it runs a command"),
                 Some('\'' | '"') if !is_quoted => Err("it has quotes that only a shell reads"),
-                Some(c) if is_name(c) || "{@*#?-$!".contains(c) => {
+                // A backslash may join the dollar sign to what is on the next line.
+                Some(c) if is_name(c) || "{@*#?-$!\\".contains(c) => {
                     Err("it needs a shell to know a value")
                 }
                 _ => {
@@ -147,6 +150,9 @@ impl Reader<'_> {
             };
         }
         self.rest = if is_closed {
+            if rest.starts_with("\\\n") {
+                return Err("it needs a shell to know a value");
+            }
             rest
         } else {
             rest.strip_prefix('}').ok_or("it needs a shell to know a value")?

@@ -1,5 +1,6 @@
 //! Values that 1Password has, read through its own program.
 
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use crate::error::{Context, Failure, Kind, Result};
@@ -12,15 +13,16 @@ use crate::sys::signals::Children;
 /// How the values start that stand for others.
 pub(super) const SCHEME: &str = "op://";
 
-/// Tells whether there is an `op`.
-pub(super) fn is_here() -> bool {
-    find_on_path("op").is_some()
+/// The `op` that is on PATH. What PATH names by the working directory does not count.
+pub fn program() -> Option<PathBuf> {
+    find_on_path("op")
 }
 
-/// Reads what a reference stands for. `op` asks by itself.
+/// Reads what a reference stands for. `op` asks by itself. A reference is no option of it: it
+/// begins with the scheme.
 pub(super) fn read(reference: &str) -> Result<Secret> {
     let what = || "could not run op";
-    let program = find_on_path("op").ok_or_else(|| {
+    let program = program().ok_or_else(|| {
         Failure::new(Kind::NoCommand, "there is no op on PATH").hint("install 1Password's op")
     })?;
     let _children = Children::keep();

@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 
+use zeroize::Zeroizing;
+
 use super::{Origin, Source, Work, op};
 use crate::config::edit::{Addition, add};
 use crate::config::envrc;
@@ -11,6 +13,9 @@ use crate::config::imported::{Does, Statement, Value, of_dotenv};
 use crate::error::Result;
 use crate::names::{GroupName, SecretName, VarName};
 use crate::term;
+
+/// From how many characters on the text of a secret is looked for in what is public.
+const TELLING: usize = 6;
 
 /// A variable that the file sets.
 pub struct Variable {
@@ -79,9 +84,39 @@ impl Plan {
         }
     }
 
-    /// Tells whether the file has nothing that could be brought over.
-    pub fn is_empty(&self) -> bool {
-        self.variables.is_empty() && self.others.is_empty()
+    /// The variables that hold a secret which another variable is, in whole or in part: those
+    /// that refer to one, and those in which its text stands. With these it is complete.
+    pub fn holding(&self, secret: &BTreeSet<VarName>) -> BTreeSet<VarName> {
+        let texts = self.texts();
+        let mut all = secret.clone();
+        loop {
+            let secrets: Vec<_> = all.iter().filter_map(|name| telling(texts.get(name)?)).collect();
+            let is_new = |variable: &&Variable| {
+                let refers =
+                    variable.refers.iter().any(|var| all.iter().any(|n| n.as_str() == var));
+                let text = texts.get(&variable.name);
+                !all.contains(&variable.name)
+                    && (refers || text.is_some_and(|text| shows(text, &secrets)))
+            };
+            let new: Vec<_> =
+                self.variables.iter().filter(is_new).map(|v| v.name.clone()).collect();
+            if new.is_empty() {
+                return all.difference(secret).cloned().collect();
+            }
+            all.extend(new);
+        }
+    }
+
+    /// What each variable is set to, as far as that is known.
+    fn texts(&self) -> BTreeMap<VarName, Zeroizing<String>> {
+        let mut known = BTreeMap::new();
+        let mut texts = BTreeMap::new();
+        for Variable { name, value, .. } in &self.variables {
+            let text = value.with(&known).unwrap_or_else(|| value.template());
+            known.insert(name.to_string(), text.clone());
+            texts.insert(name.clone(), text);
+        }
+        texts
     }
 
     /// The other files that it loads.
@@ -104,7 +139,8 @@ impl Plan {
         };
         let mut refused = BTreeMap::new();
         let mut env = Vec::new();
-        let has_op = op::is_here();
+        let has_op = op::program().is_some();
+        let is_secret = |var: &str| secret.iter().any(|name| name.as_str() == var);
         for variable in &self.variables {
             let name = &variable.name;
             let text = variable.value.with(&known);
@@ -123,6 +159,10 @@ impl Plan {
                     work.secrets.push((variable.name.clone(), name, Origin::Text(text)));
                     continue;
                 }
+                // The arguments of a program can be read by others.
+                Some(_) if variable.refers.iter().any(|var| is_secret(var)) => {
+                    "a reference to 1Password cannot have a secret in it"
+                }
                 Some(text) if has_op => {
                     let name = SecretName::parse(&format!("{group}.{name}"))?;
                     let origin = Origin::Reference(text.to_string());
@@ -130,7 +170,7 @@ impl Plan {
                     continue;
                 }
                 Some(_) => "op is not on PATH, which would read it",
-                None => "a secret cannot refer to what this file does not set",
+                None => "a secret can only refer to values that are in this file",
             };
             refused.insert(name.clone(), why);
         }
@@ -142,17 +182,39 @@ impl Plan {
                 None => work.moved.push(lines.clone()),
             }
         }
-        work.moved.extend(self.others.iter().map(|(lines, _)| lines.clone()));
+        let texts = self.texts();
+        let secrets: Vec<_> = secret.iter().filter_map(|name| telling(texts.get(name)?)).collect();
+        let mut others = Vec::new();
+        for (lines, does) in &self.others {
+            let holds =
+                |value: &Value| value.vars().any(is_secret) || shows(&value.template(), &secrets);
+            if does.values().iter().any(holds) {
+                let why = "it holds a secret, and no group can give that".to_owned();
+                work.left.push(Left { lines: lines.clone(), why });
+            } else {
+                others.push(does);
+                work.moved.push(lines.clone());
+            }
+        }
         work.left.sort_by_key(|left| *left.lines.start());
         let links = work
             .secrets
             .iter()
             .map(|(var, secret, _)| Addition::Link(group.clone(), var.clone(), secret.clone()));
         work.additions = links.collect();
-        work.additions.extend(additions(self.others.iter().map(|(_, does)| does)));
+        work.additions.extend(additions(others.into_iter()));
         work.additions.extend(env);
         Ok(work)
     }
+}
+
+/// The text of a secret, if it is long enough to tell it from any other word.
+fn telling(text: &Zeroizing<String>) -> Option<&str> {
+    (text.chars().count() >= TELLING).then_some(text.as_str())
+}
+
+fn shows(text: &str, secrets: &[&str]) -> bool {
+    secrets.iter().any(|secret| text.contains(secret))
 }
 
 /// Returns the names that are set more than once.
