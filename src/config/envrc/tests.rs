@@ -45,6 +45,8 @@ fn what_says_what_it_does_is_read() {
         ("export A=", "A="),
         ("export A=~/x", "A=${HOME}/x"),
         ("export A=a=b", "A=a=b"),
+        ("export A=a=~:~/b:'c:'~", "A=a=~:${HOME}/b:c:~"),
+        ("PATH_add a:~", "PATH+ a:~"),
         ("export A=b\\\n", "A=b"),
         ("export A=a#b", "A=a#b"),
         ("export A=*", "A=*"),
@@ -81,8 +83,6 @@ fn what_needs_a_shell_is_left() {
         "export A+=b",
         "export A=${B:-c}",
         "export A=$1",
-        "export A=$\\\nB",
-        "export A=$B\\\nC",
         "export A=$$",
         "export A=$'b'",
         "export A={b,c}",
@@ -110,6 +110,9 @@ fn what_needs_a_shell_is_left() {
         "'export' A=b",
     ] {
         assert_eq!(shown(text), ["1 ?"], "{text}");
+    }
+    for text in ["export A=$\\\nB", "export A=$B\\\nC", "export A=${B\\\n}", "export A=b\\\n; x"] {
+        assert_eq!(shown(text), ["1-2 ?"], "{text}");
     }
 }
 

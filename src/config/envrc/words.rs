@@ -15,7 +15,8 @@ pub(super) struct Word {
 
 /// Splits a command into its words. Fails with what it would need a shell for.
 pub(super) fn split(text: &str) -> Result<Vec<Word>, &'static str> {
-    let mut reader = Reader { rest: text, words: Vec::new(), word: None, is_bare: true };
+    let mut reader =
+        Reader { rest: text, words: Vec::new(), word: None, is_bare: true, is_start: false };
     while let Some(c) = reader.take() {
         reader.character(c)?;
     }
@@ -29,6 +30,9 @@ struct Reader<'a> {
     word: Option<Word>,
     /// Whether the word had neither quotes nor references so far.
     is_bare: bool,
+    /// Whether the character before lets a `~` be the home directory: in an assignment, the `=`
+    /// and each `:`.
+    is_start: bool,
 }
 
 impl Reader<'_> {
@@ -58,6 +62,7 @@ impl Reader<'_> {
     }
 
     fn character(&mut self, c: char) -> Result<(), &'static str> {
+        let is_start = std::mem::take(&mut self.is_start) || self.word.is_none();
         match c {
             ' ' | '\t' | '\r' => self.end(),
             '#' if self.word.is_none() => self.rest = "",
@@ -76,7 +81,7 @@ impl Reader<'_> {
                 self.push(c.encode_utf8(&mut [0; 4]));
             }
             '$' => self.dollar(false)?,
-            '~' if self.begins() => {
+            '~' if is_start => {
                 if !self.rest.is_empty() && !self.rest.starts_with(['/', ' ', '\t', ':']) {
                     return Err("it has the home directory of somebody in it");
                 }
@@ -92,14 +97,16 @@ impl Reader<'_> {
                 self.push(c.encode_utf8(&mut [0; 4]));
                 self.word().has_pattern = true;
             }
-            c => self.push(c.encode_utf8(&mut [0; 4])),
+            c => {
+                let is_assignment = self.word.as_ref().is_some_and(|word| word.bare.contains('='));
+                self.is_start = match c {
+                    '=' => self.is_bare && !is_assignment,
+                    _ => c == ':' && is_assignment,
+                };
+                self.push(c.encode_utf8(&mut [0; 4]));
+            }
         }
         Ok(())
-    }
-
-    /// Tells whether a `~` here is the home directory.
-    fn begins(&self) -> bool {
-        self.is_bare && self.word.as_ref().is_none_or(|word| word.bare.ends_with(['=', ':']))
     }
 
     fn quoted(&mut self) {
