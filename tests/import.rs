@@ -57,7 +57,10 @@ fn a_dotenv_file_becomes_secrets_and_an_allowed_project_file() {
     let exported = world.mima(&["exec", ".", "--", "printenv", "URL", "PORT"]).cwd(&p).run();
     exported.ok().stdout_is("http://localhost:8080\n8080\n");
     // Once more it is all there, and with --rewrite the lines go.
-    import(&world, &["--yes", "--rewrite"]).ok().stderr_has("~/p/.env has the rest\n");
+    import(&world, &["--yes", "--rewrite"])
+        .ok()
+        .stderr_has("~/p/.env loses its lines 2-3, 5-6\n")
+        .stderr_has("~/p/.env has the rest\n");
     assert_eq!(world.read("p/.env"), "# mine\n\n");
     assert_eq!(world.read("p/.mima.yaml"), PROJECT);
     world.assert_no_leak();
@@ -145,6 +148,7 @@ fn an_envrc_is_read_and_never_run_and_what_is_left_is_listed_by_line() {
          export PORT=1\nfi\nlayout node\nlayout julia\nwatch_file Cargo.toml\nenv_vars_required HOME\n\
          strict_env\nexport PATH=\"$PWD/x:$PATH\"\nuse nix\nexport IFS=x\n",
     );
+    world.write("e/.env", "IN_DOTENV=1\n");
     world.allow_leak(world.home().join("e/.envrc"));
     let args = ["import", "e/.envrc", "--group", "dev", "--yes", "--rewrite"];
     let output = world.mima(&args).run();

@@ -124,12 +124,38 @@ fn a_variable_that_is_not_set_is_empty_as_in_direnv() {
 }
 
 #[test]
+fn what_is_exported_is_what_a_shell_makes_of_it() {
+    let world = world();
+    let lines = [
+        r#"export A=plain B="two words" C='single $HOME' D=mi"x"'ed'"#,
+        r#"export E="q\"uo\\te\$d\n" F=es\ ca\$pe G=$HOME/x H=~/y I=~:a:~/b J=a=~"#,
+        "export K=a\\\nb L=\"c\\\nd\" M='e\\\nf' # comment",
+        "export N=\"two\nlines\" O=a#b # not 'this",
+        r#"export P=$A-${B}-"$C" Q=$ R="$" S=a$ T= U="" V=$NOT_SET"#,
+        r#"export W=100% X=a,b Y=a:b Z='it'\''s'"#,
+        "export A2=* B2=[a] C2=a?b D2=-x E2=@ F2=+ G2=^ H2=!",
+        r#"export I2="$A$B" J2="${A}x" K2="~" L2='~' M2="!" N2="\a""#,
+    ];
+    world.write("h/.envrc", lines.join("\n"));
+    import(&world, ".envrc", &["--yes"]).ok();
+    let names: Vec<String> = ('A'..='Z').map(String::from).collect();
+    let twice = ('A'..='N').map(|name| format!("{name}2"));
+    let names: Vec<_> = names.into_iter().chain(twice).collect();
+    let show = format!("for n in {}; do printenv $n; done", names.join(" "));
+    let shell = format!(". ./.envrc; {show}");
+    let want = world.command("bash").args(["-c", &shell]).cwd(world.home().join("h")).run();
+    assert_eq!(want.out().matches('\n').count(), names.len() + 2, "{want}");
+    exec(&world, &["sh", "-c", &show]).ok().stdout_is(want.out());
+}
+
+#[test]
 fn what_makes_programs_run_code_is_marked_and_not_allowed() {
     let world = world();
     world.write("h/.env", "LD_PRELOAD=./evil.so\nPORT=1\n");
     import(&world, ".env", &["--yes"])
         .ok()
         .stderr_has("  public  LD_PRELOAD  nothing speaks for a secret; RUNS CODE\n")
+        .stderr_has("~/h/.mima.yaml has what makes programs run code, so look at it yourself\n")
         .stderr_has("hint: mima allow ~/h/.mima.yaml\n");
     exec(&world, &["true"]).fails(125);
     // Said again, and as a secret, it is no other.
@@ -185,11 +211,18 @@ fn no_value_gets_out_of_its_quotes_and_no_byte_steers_the_terminal() {
     }
     assert!(!world.home().join("h/ran").exists() && !world.home().join("ran").exists());
     // Nor does a name, of a variable or of the file.
-    world.write("h/.envrc", "export \u{1b}[2J=C4nary\nPATH_add 'a\u{1b}[2J'\nC4nary\u{1b} x\n");
+    world.write(
+        "h/.envrc",
+        "export \u{1b}[2J=C4nary\nPATH_add 'a\u{1b}[2J'\nC4nary\u{1b} x\n\
+         env_vars_required 'C4nary!'\nlayout C4nary\nwatch_file '[C4nary' '/../C4nary'\n\
+         path_add 'C4nary-' x\npath_add MANPATH \"$C4nary\" ''\nuse flake 'C4nary;'\n",
+    );
     import(&world, ".envrc", &["--dry-run"])
         .ok()
         .stderr_has(".envrc:1: it sets no plain variable\n")
-        .stderr_has(".envrc:3: no key of a project file does this\n");
+        .stderr_has(".envrc:3: no key of a project file does this\n")
+        .stderr_has(".envrc:4: env_vars_required: ")
+        .stderr_has(".envrc:5: layout: this is no layout\n");
     let name = ".env\u{1b}[2J\u{202e}";
     world.write(&format!("h/{name}"), "A=1\n");
     import(&world, name, &["--yes"]).ok().stderr_has(".env\\u{1b}[2J\\u{202e} sets:\n");

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
+use std::ops::RangeInclusive;
 
 use crate::cli::Import;
 use crate::commands::allow::summary::changes;
 use crate::commands::secret::say_news;
+use crate::config::edit::Addition;
 use crate::error::{Failure, Kind, Result};
 use crate::flow::Mima;
 use crate::flow::import::{Origin, Plan, Rewritten, Source, Target, Variable, Work, op_program};
@@ -27,7 +29,11 @@ pub(super) fn run(mima: &Mima, args: &Import) -> Result<()> {
     let secret = decide(mima, &plan, asks)?;
     let work = plan.work(&group, &secret)?;
     let target = Target::plan(mima, &source, &work.additions)?;
-    show(&source, &plan, &work, &target, &secret);
+    let mut text = shown(&source, &plan, &work, &target, &secret);
+    if args.rewrite {
+        text.push_str(&losses(&source, &work));
+    }
+    term::say(&text);
     if work.additions.is_empty() {
         term::note("there is nothing to import");
         return Ok(());
@@ -52,6 +58,9 @@ pub(super) fn run(mima: &Mima, args: &Import) -> Result<()> {
         term::path(&source.path)
     ));
     if !done.is_allowed {
+        if work.additions.iter().any(Addition::runs_code) {
+            term::note(&format!("{path} has what makes programs run code, so look at it yourself"));
+        }
         term::hint(&format!("mima allow {}", term::word(&target.path)));
     }
     let from = term::path(&source.path);
@@ -65,8 +74,8 @@ pub(super) fn run(mima: &Mima, args: &Import) -> Result<()> {
             term::word(&args.file)
         )),
     }
-    for file in plan.loaded() {
-        let file = source.path.with_file_name(file);
+    let loaded = plan.loaded().into_iter().map(|file| source.path.with_file_name(file));
+    for file in loaded.filter(|file| file.exists()) {
         term::hint(&format!("mima import --group {group} {}", term::word(&file)));
     }
     if !work.secrets.is_empty() {
@@ -105,8 +114,36 @@ fn hint_at_yes(failure: Failure) -> Failure {
     }
 }
 
-/// Shows what is to be done. No value of a secret is in it, and no line of the source.
-fn show(source: &Source, plan: &Plan, work: &Work, target: &Target, secret: &BTreeSet<VarName>) {
+/// Says which lines are to leave the source.
+fn losses(source: &Source, work: &Work) -> String {
+    let mut runs: Vec<RangeInclusive<usize>> = Vec::new();
+    let mut moved = work.moved.clone();
+    moved.sort_by_key(|lines| *lines.start());
+    for lines in moved {
+        match runs.last_mut() {
+            Some(run) if run.end() + 1 == *lines.start() => *run = *run.start()..=*lines.end(),
+            _ => runs.push(lines),
+        }
+    }
+    let shown = |run: &RangeInclusive<usize>| match (run.start(), run.end()) {
+        (first, last) if first == last => first.to_string(),
+        (first, last) => format!("{first}-{last}"),
+    };
+    let runs: Vec<_> = runs.iter().map(shown).collect();
+    if runs.is_empty() {
+        return String::new();
+    }
+    format!("{} loses its lines {}\n", term::path(&source.path), runs.join(", "))
+}
+
+/// Says what is to be done. No value of a secret is in it, and no line of the source.
+fn shown(
+    source: &Source,
+    plan: &Plan,
+    work: &Work,
+    target: &Target,
+    secret: &BTreeSet<VarName>,
+) -> String {
     let from = term::path(&source.path);
     let mut text = String::new();
     let width = plan.variables.iter().map(|v| v.name.as_str().len()).max().unwrap_or(0);
@@ -146,5 +183,5 @@ fn show(source: &Source, plan: &Plan, work: &Work, target: &Target, secret: &BTr
         writeln!(text, "{} gets:\n{}", term::path(&target.path), changes.trim_end_matches('\n'))
             .ok();
     }
-    term::say(&text);
+    text
 }

@@ -196,10 +196,9 @@ impl Target {
         there.objection().map_or(Ok(()), Err)?;
         let verdict = mima.trust().judge(&there)?;
         // What this very command has made, and then had no time to allow.
-        if there.bytes == fresh && verdict != Verdict::Denied {
-            let is_allowed = is_harmless || verdict == Verdict::Allowed;
-            let before = Vec::new();
-            return Ok(Self { path, before, after: fresh, there: Some(there), is_allowed });
+        if there.bytes == fresh && !matches!(verdict, Verdict::Allowed | Verdict::Denied) {
+            let (before, after) = (Vec::new(), fresh);
+            return Ok(Self { path, before, after, there: Some(there), is_allowed: is_harmless });
         }
         let after = add(&there.bytes, additions, &label)?;
         let is_allowed = verdict == Verdict::Allowed && (is_harmless || after == there.bytes);

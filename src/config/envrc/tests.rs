@@ -1,5 +1,7 @@
 //! Line by line, what is read and what is left.
 
+use proptest::prelude::*;
+
 use super::*;
 
 fn shown(text: &str) -> Vec<String> {
@@ -153,6 +155,24 @@ fn what_depends_on_what_is_left_is_left() {
         ("strict_env\nexport C=$A", "1 -|2 C=${A}"),
     ] {
         assert_eq!(shown(text).join("|"), want, "{text}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn t_c6_no_bytes_make_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+        drop(parse(&bytes));
+    }
+
+    #[test]
+    fn t_c6_nor_does_almost_a_file(text in "(export |A=|PATH|use flake|if |fi|then|[$]|[{]|[}]|[(]|[)]|<<E|E|'|\"|`|#|~|:|;| |\n|\r|\\\\|é|\u{feff}|[ -~]){0,60}") {
+        // Every line but the blank ones is in one statement at most, and its reason says nothing of it.
+        let mut last = 0;
+        for statement in parse(text.as_bytes()).unwrap_or_default() {
+            prop_assert!(last < statement.first && statement.first <= statement.last);
+            last = statement.last;
+        }
+        prop_assert!(last <= text.split('\n').count());
     }
 }
 
