@@ -68,7 +68,8 @@ pub enum Verb {
     Deny(ProjectPath),
     /// Edit a project file, and allow what was edited
     Edit(ProjectPath),
-    /// Forget the approvals of files that are gone, and what the keychain no longer has
+    /// Forget the approvals of files that are gone, old environments of flakes, and what the
+    /// keychain no longer has
     Prune,
     /// Show which project file counts here, and what is loaded
     Status(Status),
@@ -440,8 +441,8 @@ pub struct Export {
     /// The shell; or json: an object of variables, null for one to unset
     pub format: ExportFormat,
     /// What the hook was told last
-    #[arg(long, hide = true, value_name = "TOKEN", default_value = "")]
-    pub have: String,
+    #[arg(long, hide = true, value_name = "TOKEN")]
+    pub have: Option<String>,
     /// A person has just typed `cd`, and can be asked
     #[arg(long, hide = true)]
     pub typed: bool,

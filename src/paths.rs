@@ -106,6 +106,11 @@ impl Paths {
         self.data.join("stamps")
     }
 
+    /// The environments of flakes, with what keeps them from being collected as garbage.
+    pub fn flakes(&self) -> PathBuf {
+        self.data.join("flakes")
+    }
+
     /// The directory of the session agent's socket: the one that the system has for such, if it
     /// is the user's alone, and short enough for a socket's address. Where no variable names
     /// that, it is the one that [`Paths::leave_runtime`] was told of last. (threat G3)

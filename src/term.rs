@@ -142,6 +142,37 @@ pub fn aside(message: &str) {
     say(&format!("{dim}mima: {}{normal}\n", sanitize(message)));
 }
 
+/// Shows what is going on, in a line that the next one replaces, and that [`running_ends`] takes
+/// away. To be called only where standard error is a terminal; one that cannot go back in a line
+/// shows nothing.
+pub fn running(message: &str) {
+    if is_dumb() {
+        return;
+    }
+    let width = rustix::termios::tcgetwinsize(io::stderr()).map_or(0, |size| size.ws_col);
+    let room = if width == 0 { 80 } else { usize::from(width) };
+    let mut text = String::new();
+    // The terminal shows a `^C` behind it, and what is in a second line would stay.
+    let mut used = 3;
+    for c in sanitize(&format!("mima: {message}")).chars() {
+        // Where a character may take two columns, it is taken to.
+        used += if c.is_ascii() { 1 } else { 2 };
+        if used > room {
+            break;
+        }
+        text.push(c);
+    }
+    let (dim, normal) = if is_plain() { ("", "") } else { ("\x1b[2m", "\x1b[0m") };
+    say(&format!("\r{dim}{text}{normal}\x1b[K"));
+}
+
+/// Takes away the line that [`running`] has shown.
+pub fn running_ends() {
+    if !is_dumb() {
+        say("\r\x1b[K");
+    }
+}
+
 /// Adds what to do next to a [`note`].
 pub fn hint(message: &str) {
     say(&format!("hint: {}\n", sanitize(message)));
@@ -155,8 +186,12 @@ pub fn say(lines: &str) {
 
 /// Tells whether the user wants no styles, or the terminal has none.
 fn is_plain() -> bool {
-    std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
-        || std::env::var_os("TERM").is_none_or(|value| value == "dumb")
+    std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty()) || is_dumb()
+}
+
+/// Tells whether the terminal understands nothing but text.
+fn is_dumb() -> bool {
+    std::env::var_os("TERM").is_none_or(|value| value == "dumb")
 }
 
 /// Tells whether standard error is a terminal.

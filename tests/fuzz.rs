@@ -11,6 +11,7 @@ type Check = fn(&[u8]);
 const CHECKS: &[(&str, Check)] = &[
     ("dotenv", checks::dotenv),
     ("envrc", checks::envrc),
+    ("flake_json", checks::flake_json),
     ("frame", checks::frame),
     #[cfg(target_os = "linux")]
     ("proc_stat", checks::proc_stat),

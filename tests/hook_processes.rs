@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::common::hooked::{Hooked, Start, age, each};
+use crate::common::nix;
 use crate::common::strace::usable;
 use crate::common::world::World;
 
@@ -143,5 +144,39 @@ fn a_file_whose_time_is_still_to_come_costs_no_process() {
         watched.set_modified(future - std::time::Duration::from_secs(7200)).unwrap();
         assert!(counted.run(&["true"]) > 0, "{shell}");
         assert_eq!(counted.run(&["true"; 10]), 0, "{shell}");
+    });
+}
+
+/// What is known of a flake costs no nix, and a prompt in its project nothing at all.
+#[test]
+fn a_prompt_in_a_project_with_a_flake_starts_no_process() {
+    each(|shell| {
+        let world = World::new();
+        nix::stand_in(&world, nix::STAND_IN);
+        world.write("env.json", nix::env_json(&[("GREETING", "hello")]));
+        let project = nix::project(&world, "p", "use_flake: .\n", &nix::flake(""));
+        age(&project.file());
+        age(&project.dir.join("flake.nix"));
+        age(&world.data().join("trust"));
+        let start = || Start::new(&world, shell).with_binary(&world.bin().join("mima"));
+        let Some(mut counted) = Counted::start(&world, start(), "first") else { return };
+        counted.run(&["cd p", "true"]);
+        assert_eq!(nix::calls(&world).len(), 2, "{shell}");
+        assert_eq!(counted.run(&["true"; 100]), 0, "{shell}");
+        assert_eq!(counted.shell.exported("GREETING").as_deref(), Some("hello"), "{shell}");
+        let first = counted.run(&["cd ..", "cd p"]);
+        // Another shell, of a person who comes back to it.
+        let Some(mut counted) = Counted::start(&world, start(), "second") else { return };
+        counted.run(&["cd p", "true"]);
+        assert_eq!(counted.run(&["true"; 100]), 0, "{shell}");
+        assert_eq!(counted.run(&["cd ..", "cd p"]), first, "{shell}");
+        assert_eq!(counted.shell.exported("GREETING").as_deref(), Some("hello"), "{shell}");
+        assert_eq!(nix::calls(&world).len(), 2, "{shell}");
+        // nix has failed: neither is that tried again.
+        std::fs::remove_dir_all(nix::kept(&world)).unwrap();
+        nix::stand_in(&world, "echo 'error: no luck' >&2; exit 1\n");
+        counted.run(&["cd ..", "cd p", "true"]);
+        assert_eq!(nix::calls(&world).len(), 3, "{shell}");
+        assert_eq!(counted.run(&["true"; 100]), 0, "{shell}");
     });
 }

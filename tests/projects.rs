@@ -277,25 +277,6 @@ fn the_user_file_is_no_project_file_even_in_the_home_directory() {
 }
 
 #[test]
-fn keys_that_are_to_come_are_an_error_with_their_place() {
-    let world = World::new();
-    for (text, place) in
-        [("use_flake: .", "1:1: use_flake"), ("env: {A: b}\nuse_flake: .", "2:1: use_flake")]
-    {
-        let project = Project::new(&world, "p", text);
-        // Nobody is asked to allow what then does not work.
-        project.mima(&["allow", "--yes"]).run().fails(1).stderr_has(place);
-        let output = project.not_loaded(&format!(
-            "mima: ~/p/.mima.yaml:{place}: this version cannot do this yet\nhint: remove `"
-        ));
-        assert_eq!(output.err().matches("cannot do this yet").count(), 1);
-        project.mima(&["exec", ".", "true"]).run().fails(125).stderr_has(place);
-        // A shell goes on.
-        project.mima(&["export", "bash"]).run().ok().stderr_has(place);
-    }
-}
-
-#[test]
 fn required_variables_are_asked_for_by_name_and_place() {
     let world = World::new();
     let project = Project::allowed(&world, "p", "env: {A: here}\nenv_vars_required: [A, NEEDED]\n");

@@ -2,10 +2,11 @@
 
 use crate::cli::Allow;
 use crate::error::{Failure, Kind, Result};
-use crate::flow::{LOCAL_FILE, Mima, PROJECT_FILE};
+use crate::flow::{LOCAL_FILE, Mima, PROJECT_FILE, together};
 use crate::term;
 use crate::trust::{Candidate, Verdict};
 
+mod flake;
 pub(super) mod summary;
 
 pub(super) fn run(mima: &Mima, args: &Allow) -> Result<()> {
@@ -18,39 +19,73 @@ pub(super) fn run(mima: &Mima, args: &Allow) -> Result<()> {
     for path in others.iter().filter(|path| path.symlink_metadata().is_ok()) {
         candidates.push(mima.candidate(path)?);
     }
-    let trust = mima.trust();
-    let mut pending = Vec::new();
-    for (at, candidate) in candidates.into_iter().enumerate() {
-        match trust.judge(&candidate) {
-            Ok(Verdict::Allowed) => {}
-            // Only who names a file that was denied wants to hear of it again.
-            Ok(Verdict::Denied) if at > 0 => {}
-            // A record that cannot be read is made anew.
-            _ => pending.push(candidate),
+    let mut has_asked = false;
+    for (at, candidate) in candidates.iter().enumerate() {
+        let verdict = mima.trust().judge(candidate);
+        // Only who names a file that was denied wants to hear of it again.
+        if matches!(verdict, Ok(Verdict::Denied)) && at > 0 {
+            continue;
+        }
+        // A record that cannot be read is made anew.
+        let project = (!matches!(verdict, Ok(Verdict::Allowed))).then_some(candidate);
+        let flake = pending_of_flake(mima, candidate)?;
+        if project.is_some() || !flake.is_empty() {
+            has_asked = true;
+            ask_together(mima, project, &flake, args.yes)?;
         }
     }
-    if pending.is_empty() {
+    if !has_asked {
         term::note("it is allowed already, as it is");
     }
-    pending.iter().try_for_each(|candidate| ask(mima, candidate, args.yes))
+    Ok(())
+}
+
+/// Returns the files of the project's flake that are not allowed as they are.
+fn pending_of_flake(mima: &Mima, project: &Candidate) -> Result<Vec<Candidate>> {
+    // Nothing is read of one that somebody else could have written.
+    if project.objection().is_some() {
+        return Ok(Vec::new());
+    }
+    let mut files = mima.flake_files(project)?;
+    files.retain(|file| !matches!(mima.trust().judge(file), Ok(Verdict::Allowed)));
+    Ok(files)
 }
 
 /// Shows what a file asks for, asks unless that has been answered, and approves it.
 pub(super) fn ask(mima: &Mima, candidate: &Candidate, is_answered: bool) -> Result<()> {
-    if let Some(objection) = candidate.objection() {
+    ask_together(mima, Some(candidate), &[], is_answered)
+}
+
+/// As [`ask`], of a project file, if that is given, and of files of its flake.
+fn ask_together(
+    mima: &Mima,
+    project: Option<&Candidate>,
+    flake: &[Candidate],
+    is_answered: bool,
+) -> Result<()> {
+    let all: Vec<_> = project.into_iter().chain(flake).collect();
+    if let Some(objection) = all.iter().find_map(|candidate| candidate.objection()) {
         return Err(objection);
     }
     if is_answered {
         mima.refuse_in_tree("allow a project file unseen")?;
     }
-    let path = term::path(&candidate.path);
-    let before = mima.trust().approved(candidate).unwrap_or_default();
     // A user file that cannot be read is no reason to show less.
     let user = mima.user_file().map(|file| file.groups.clone()).unwrap_or_default();
-    term::say(&summary::render(candidate, &user, before.as_deref())?);
+    let before = |candidate| mima.trust().approved(candidate).unwrap_or_default();
+    let mut text = String::new();
+    if let Some(project) = project {
+        text = summary::render(project, &user, before(project).as_deref())?;
+    }
+    for file in flake {
+        text.push_str(&flake::render(file, before(file).as_deref()));
+    }
+    term::say(&text);
+    let paths: Vec<_> = all.iter().map(|candidate| candidate.path.as_path()).collect();
+    let (names, are) = (together(&paths), if paths.len() == 1 { "is" } else { "are" });
     if !is_answered {
         let answer =
-            mima.prompter().confirm(&format!("Allow {path}?")).map_err(|failure| match failure
+            mima.prompter().confirm(&format!("Allow {names}?")).map_err(|failure| match failure
                 .kind()
             {
                 Kind::Locked => Failure::new(Kind::Locked, "there is no terminal to ask on")
@@ -58,10 +93,14 @@ pub(super) fn ask(mima: &Mima, candidate: &Candidate, is_answered: bool) -> Resu
                 _ => failure,
             })?;
         if !answer {
-            return Err(Failure::new(Kind::Refused, format!("{path} was not allowed")));
+            let was = if paths.len() == 1 { "was" } else { "were" };
+            return Err(Failure::new(Kind::Refused, format!("{names} {was} not allowed")));
         }
     }
-    mima.trust().allow(candidate)?;
-    term::note(&format!("{path} is allowed"));
+    // The project file comes last: with it the flake is wanted.
+    for candidate in all.into_iter().rev() {
+        mima.trust().allow(candidate)?;
+    }
+    term::note(&format!("{names} {are} allowed"));
     Ok(())
 }

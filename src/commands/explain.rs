@@ -10,7 +10,7 @@ use crate::cli::Explain;
 use crate::env::diff::Before;
 use crate::env::state::{Mark, State};
 use crate::error::{Failure, Kind, Result};
-use crate::flow::{Does, Look, Mima, Origin, Provider, Told, environment, working_directory};
+use crate::flow::{Does, Look, Mima, Nix, Origin, Provider, Told, environment, working_directory};
 use crate::names::{VarName, nearest};
 use crate::term;
 
@@ -19,7 +19,7 @@ pub(super) fn run(mima: &Mima, args: &Explain) -> Result<()> {
     let vars = environment();
     let told = Told::of(&vars);
     let (now, saved) = split_saved(vars);
-    let look = working_directory().map(|here| mima.look(&here)).unwrap_or_default();
+    let mut look = working_directory().map(|here| mima.look(&here)).unwrap_or_default();
     // What is wrong is said, but whoever has set the variable has set it all the same.
     let (offered, broken) = match offered(mima, &look) {
         Ok(offered) => (offered, None),
@@ -28,6 +28,7 @@ pub(super) fn run(mima: &Mima, args: &Explain) -> Result<()> {
     let state = State::of(&now);
     let was = saved.get(&name).cloned();
     let before = Before::new(now, state, &saved);
+    mima.load_flakes(&mut look, &before.vars, Nix::Rests);
     let mut lines = origin_lines(look.origins(&name));
     let providers = mima.providers(&look, &name)?;
     lines.extend(providers.iter().map(|provider| provider_line(provider, &offered, &name)));

@@ -15,7 +15,7 @@ use crate::env::Vars;
 use crate::env::diff::{Before, Change, Memory, Plan};
 use crate::env::state::{STATE, State};
 use crate::error::{Failure, Result};
-use crate::flow::{Look, Mima, environment, plan, started_binary, working_directory};
+use crate::flow::{Look, Mima, Nix, environment, plan, started_binary, working_directory};
 use crate::names::{GroupName, VarName};
 use crate::secret::Secret;
 use crate::shell::{Script, Shell};
@@ -23,6 +23,8 @@ use crate::term;
 
 /// How the variables begin by which the hook hands over what was saved.
 const SAVED: &str = "__mima_was_";
+/// What follows the key of an outcome for which nix has failed.
+const NO_FLAKE: &str = "-noflake";
 
 /// All that is to become of a shell.
 struct Outcome {
@@ -57,7 +59,8 @@ pub(super) fn run(mima: &Mima, args: &Export) -> Result<()> {
         ExportFormat::Json => return print_json(decide(mima, args, look, now, &saved)),
     };
     if is_told(args, &now, &look) {
-        return term::print(&ending(mima, args, Script::new(shell), &look, &args.have));
+        let have = args.have.as_deref().unwrap_or_default();
+        return term::print(&ending(mima, args, Script::new(shell), &look, have));
     }
     let outcome = decide(mima, args, look, now, &saved);
     if !outcome.is_old || args.reload {
@@ -83,8 +86,9 @@ fn print_json(mut outcome: Outcome) -> Result<()> {
 /// new stamps.
 fn is_told(args: &Export, now: &Vars, look: &Look) -> bool {
     // What came of groups that are exported follows in the key.
-    let is_old = look.nearest.is_some() && args.have.starts_with(&look.key());
-    is_old && State::key_of(now) == Some(&args.have) && !args.reload
+    let Some(have) = &args.have else { return false };
+    let is_old = look.nearest.is_some() && have.starts_with(&look.key());
+    is_old && State::key_of(now) == Some(have) && !args.reload
 }
 
 /// Decides what a directory comes to.
@@ -97,6 +101,8 @@ fn decide(
 ) -> Outcome {
     let state = State::of(&now);
     let before = Before::new(now, state, saved);
+    let nix = nix(args, &look, &before);
+    let has_failed = !mima.load_flakes(&mut look, &before.vars, nix) || nix == Nix::Rests;
     let (mut wanted, offered) = plan(&look.layers, &before.vars)
         .and_then(|wanted| Ok((wanted, groups::offered(mima, &look)?)))
         .unwrap_or_else(|failure| {
@@ -105,6 +111,9 @@ fn decide(
         });
     look.notices.append(&mut wanted.notices);
     let mut key = look.key();
+    if has_failed {
+        key.push_str(NO_FLAKE);
+    }
     if let Some(exported) = groups::export(mima, args, &look, &offered, &before, &wanted) {
         key.push_str(&exported.suffix);
         let secrets = exported.secrets.into_iter().map(|(name, value)| (name, Some(value)));
@@ -121,6 +130,16 @@ fn decide(
     let is_old = look.nearest.is_some() && before.state().key == key;
     let groups = if look.layers.is_empty() { Vec::new() } else { offered.names };
     Outcome { look, before, changes, state, groups, is_old }
+}
+
+/// Decides whether nix is to work. Where it has failed for this shell, or the one it was started
+/// from, it is not tried again until somebody says so, or something has changed.
+fn nix(args: &Export, look: &Look, before: &Before) -> Nix {
+    let rest = before.state().key.strip_prefix(&look.key());
+    if rest.is_some_and(|rest| rest.starts_with(NO_FLAKE)) && !args.reload {
+        return Nix::Rests;
+    }
+    Nix::Works { anew: args.reload, in_hook: args.have.is_some() }
 }
 
 /// Parts the environment of the shell from what the hook hands over with it.

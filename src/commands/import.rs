@@ -178,7 +178,8 @@ fn shown(
             writeln!(text, "  {from}:{line}: {}", term::sanitize(&left.why)).ok();
         }
     }
-    let changes = changes(&target.before, &target.after);
+    let text_of = |bytes| String::from_utf8_lossy(bytes);
+    let changes = changes(&text_of(&target.before), &text_of(&target.after));
     if !changes.is_empty() {
         writeln!(text, "{} gets:\n{}", term::path(&target.path), changes.trim_end_matches('\n'))
             .ok();

@@ -10,7 +10,9 @@ use crate::env::Vars;
 use crate::env::diff::Before;
 use crate::env::state::State;
 use crate::error::{Failure, Kind, Result};
-use crate::flow::{LOCAL_FILE, Look, Mima, PROJECT_FILE, environment, plan, working_directory};
+use crate::flow::{
+    Flake, LOCAL_FILE, Look, Mima, Nix, PROJECT_FILE, environment, plan, working_directory,
+};
 use crate::term;
 use crate::trust::Verdict;
 
@@ -108,8 +110,9 @@ fn answer(look: &Look, is_broken: bool) -> Result<()> {
 /// can be had is known of a project that is loaded; what they were before is not.
 fn groups(mima: &Mima, look: &mut Look, vars: &Vars, is_loaded: bool) -> Result<Vec<String>> {
     let offered = offered(mima, look)?;
+    let before = Before::new(vars.clone(), State::of(vars), &BTreeMap::new());
+    mima.load_flakes(look, &before.vars, Nix::Rests);
     if !is_loaded {
-        let before = Before::new(vars.clone(), State::of(vars), &BTreeMap::new());
         look.notices.extend(plan(&look.layers, &before.vars)?.notices);
     }
     Ok(offered.names.iter().map(ToString::to_string).collect())
@@ -118,8 +121,11 @@ fn groups(mima: &Mima, look: &mut Look, vars: &Vars, is_loaded: bool) -> Result<
 /// Returns a line for each file that takes part besides the nearest one, from there outwards.
 fn further_files(mima: &Mima, look: &Look) -> Vec<String> {
     let nearest = look.nearest.as_ref().map(|(path, _)| path);
-    let dirs = look.layers.iter().rev().map(|layer| &layer.dir);
-    dirs.flat_map(|dir| [PROJECT_FILE, LOCAL_FILE].map(|name| dir.join(name)))
+    let files = look.layers.iter().rev().flat_map(|layer| {
+        let flake = layer.flake.iter().flat_map(Flake::files);
+        [PROJECT_FILE, LOCAL_FILE].map(|name| layer.dir.join(name)).into_iter().chain(flake)
+    });
+    files
         .filter(|path| Some(path) != nearest)
         .filter_map(|path| {
             // There need not be a local file; what else is wrong with one has been noticed.

@@ -10,6 +10,7 @@ pub mod dotenv;
 pub mod edit;
 pub mod envrc;
 pub mod expand;
+pub mod flake;
 pub mod groups;
 pub mod guess;
 pub mod imported;

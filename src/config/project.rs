@@ -4,6 +4,7 @@
 //! repository, so nothing in it may weaken what protects the user: such keys are refused.
 
 use super::expand::expand;
+use super::flake::{Reference, reference};
 use super::groups::{Groups, any_var_name, group_name, var_name};
 use super::layout::{Layout, layout};
 use super::parse::outline::Node;
@@ -21,6 +22,7 @@ pub(super) const KEYS: &[&str] = &[
     "unset",
     "PATH_add",
     "path_add",
+    "use_flake",
     "dotenv",
     "dotenv_if_exists",
     "dotenv_allow",
@@ -34,9 +36,6 @@ pub(super) const KEYS: &[&str] = &[
 ];
 /// A file that has every key, and says what each is for.
 pub const EXAMPLE: &str = include_str!("project.yaml");
-/// Keys of a later version: what a project needs and does not get would be missed much later,
-/// so nobody is asked to allow such a file.
-const TO_COME: &[&str] = &["use_flake"];
 /// Settings that concern security, so only the user's own file has them.
 const USER_ONLY: &[&str] = &["confirm", "session", "store"];
 
@@ -55,6 +54,8 @@ pub struct ProjectFile {
     pub path_add: Vec<Text>,
     /// Directories to put in front of other lists.
     pub list_add: Vec<(VarName, Vec<Text>)>,
+    /// The flake whose development shell comes before all of these.
+    pub use_flake: Option<Located<Reference>>,
     /// Files that set variables. What they say is no part of what is approved.
     pub dotenv: Vec<Text>,
     /// The same, which need not be there.
@@ -102,6 +103,7 @@ impl ProjectFile {
             unset: append(self.unset, local.unset),
             path_add: append(self.path_add, local.path_add),
             list_add: by_key(self.list_add, lists, Vec::extend),
+            use_flake: local.use_flake.map(Located::local).or(self.use_flake),
             dotenv: append(self.dotenv, local.dotenv),
             dotenv_if_exists: append(self.dotenv_if_exists, local.dotenv_if_exists),
             dotenv_allow: append(self.dotenv_allow, local.dotenv_allow),
@@ -151,6 +153,7 @@ impl Document for ProjectFile {
             "unset" => self.unset = value.list(var_name)?,
             "PATH_add" => self.path_add = value.list(template)?,
             "path_add" => self.list_add = by_variable(value, |value| value.list(template))?,
+            "use_flake" => self.use_flake = Some(value.one(reference)?),
             "dotenv" => self.dotenv = value.list(Node::string)?,
             "dotenv_if_exists" => self.dotenv_if_exists = value.list(Node::string)?,
             "dotenv_allow" => self.dotenv_allow = value.list(var_name)?,
@@ -169,12 +172,6 @@ impl Document for ProjectFile {
     fn explain(key: &str) -> Option<(String, String)> {
         if user::NEVER.contains(&key) {
             return Some(user::no_trust());
-        }
-        if TO_COME.contains(&key) {
-            return Some((
-                "this version cannot do this yet".to_owned(),
-                format!("remove `{key}`, or keep direnv for this directory"),
-            ));
         }
         USER_ONLY.contains(&key).then(|| {
             (
@@ -230,7 +227,7 @@ mod tests {
 
     #[test]
     fn every_key_has_its_type_and_values_stay_as_written() {
-        let text = "groups: {dev: {A: x}}\nwrap: [aws]\nenv: {Z: 0755, B: yes, C: 1.10, D: \"\", E: 1e3, F: .nan, G: true, H: 0x1F, I: 2026-01-01, J: 1_000}\nunset: [Q]\nPATH_add: [bin]\npath_add: {MANPATH: [man, 1.0]}\ndotenv: [.env]\ndotenv_if_exists: [.env.local]\ndotenv_allow: [NODE_OPTIONS]\nlayout: [node]\nwatch_file: [x]\nsource_up: true\nenv_vars_required: [HOME]\nmima_version: \">=0.1\"\nauto_export: false\nauto_export_groups: [dev]\n";
+        let text = "groups: {dev: {A: x}}\nwrap: [aws]\nenv: {Z: 0755, B: yes, C: 1.10, D: \"\", E: 1e3, F: .nan, G: true, H: 0x1F, I: 2026-01-01, J: 1_000}\nunset: [Q]\nPATH_add: [bin]\npath_add: {MANPATH: [man, 1.0]}\nuse_flake: \".#ci\"\ndotenv: [.env]\ndotenv_if_exists: [.env.local]\ndotenv_allow: [NODE_OPTIONS]\nlayout: [node]\nwatch_file: [x]\nsource_up: true\nenv_vars_required: [HOME]\nmima_version: \">=0.1\"\nauto_export: false\nauto_export_groups: [dev]\n";
         let file = parse::<ProjectFile>(text.as_bytes(), "f").unwrap();
         let env: Vec<_> = file.env.iter().map(|(k, v)| format!("{k}={}", v.value)).collect();
         assert_eq!(
@@ -271,6 +268,11 @@ mod tests {
             (
                 "trust: [.]",
                 "f:1:1: trust: no file can make itself or another trusted\nhint: mima allow",
+            ),
+            (
+                "use_flake: nixpkgs#hello",
+                "f:1:12: use_flake: a flake of the project belongs here: `.`, `.#NAME`, `./DIR` or `./DIR#NAME`\n\
+                 hint: any other flake belongs in the inputs of the project's flake.nix",
             ),
             (
                 "source_up: yes",
@@ -319,27 +321,13 @@ mod tests {
         }
     }
 
-    #[test]
-    fn what_is_to_come_is_refused_at_its_key_whatever_stands_there() {
-        for key in TO_COME {
-            for value in ["[x]", "x", "''", "{a: b}", "[{}]", "[]"] {
-                let text = format!("env: {{A: b}}\n{key}: {value}\n");
-                let want = format!(
-                    "f:2:1: {key}: this version cannot do this yet\n\
-                     hint: remove `{key}`, or keep direnv for this directory"
-                );
-                assert_eq!(message::<ProjectFile>(text.as_bytes()), want, "{text}");
-            }
-        }
-    }
-
     /// Reads a file, and another that is laid over it.
     fn laid(file: &str, local: &str) -> ProjectFile {
         let read = |text: &str| parse::<ProjectFile>(text.as_bytes(), "f").unwrap();
         read(file).overlay(read(local))
     }
 
-    const EVERY_KEY: &str = "groups: {dev: {A: x}}\nwrap: [w]\nenv: {A: a}\nunset: [U]\nPATH_add: [p]\npath_add: {MANPATH: [m]}\ndotenv: [.env]\ndotenv_if_exists: [.l]\ndotenv_allow: [NODE_OPTIONS]\nlayout: [go]\nwatch_file: [w]\nsource_up: true\nenv_vars_required: [R]\nmima_version: '>=0'\nauto_export: true\nauto_export_groups: [dev]\n";
+    const EVERY_KEY: &str = "groups: {dev: {A: x}}\nwrap: [w]\nenv: {A: a}\nunset: [U]\nPATH_add: [p]\npath_add: {MANPATH: [m]}\nuse_flake: .\ndotenv: [.env]\ndotenv_if_exists: [.l]\ndotenv_allow: [NODE_OPTIONS]\nlayout: [go]\nwatch_file: [w]\nsource_up: true\nenv_vars_required: [R]\nmima_version: '>=0'\nauto_export: true\nauto_export_groups: [dev]\n";
 
     #[test]
     fn a_local_file_adds_to_lists_and_replaces_by_key() {

@@ -2,6 +2,7 @@
 //! environment of a shell to the one that a project asks for, and back.
 
 pub mod diff;
+pub mod flake;
 mod limits;
 mod merge;
 pub mod state;

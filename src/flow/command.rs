@@ -58,7 +58,7 @@ pub fn find(argv: &[OsString], path: Option<&OsStr>) -> Result<Found> {
 
 /// Returns what a name leads to on the user's PATH, if anything.
 pub fn find_on_path(name: &str) -> Option<PathBuf> {
-    find(&[name.into()], std::env::var_os("PATH").as_deref()).ok()?.paths.into_iter().next()
+    find(&[name.into()], std::env::var_os("PATH").as_deref()).ok()?.first()
 }
 
 enum Look {
@@ -94,6 +94,11 @@ fn not_executable(name: &OsStr) -> Failure {
 }
 
 impl Found {
+    /// The program, where it was found first.
+    pub fn first(self) -> Option<PathBuf> {
+        self.paths.into_iter().next()
+    }
+
     /// Becomes the command, with exactly `environment`. Returns only a failure.
     pub fn exec(&self, environment: &Environment) -> Result<std::convert::Infallible> {
         let argv = self.argv.iter().map(|arg| to_c(arg)).collect::<Result<Vec<_>>>()?;

@@ -111,7 +111,8 @@ impl LeftOut {
     }
 }
 
-fn shown(names: &[String]) -> String {
+/// Joins names for a message, at most ten of them.
+pub(super) fn shown(names: &[String]) -> String {
     let shown: Vec<_> = names.iter().take(MOST_SHOWN).map(String::as_str).collect();
     let others = names.len() - shown.len();
     let others = if others == 0 { String::new() } else { format!(" and {others} more") };

@@ -60,6 +60,10 @@ impl Layer {
     fn origins(&self, name: &VarName) -> Vec<Origin> {
         let file = &self.file;
         let mut found = Vec::new();
+        if let (Some(reference), Some(flake)) = (&file.use_flake, &self.flake) {
+            let all = flake.does(name).into_iter();
+            found.extend(all.map(|does| self.origin(reference.place, "use_flake", does)));
+        }
         for layout in file.layout.iter().filter(|layout| missing(self, layout.value).is_none()) {
             let all = of_layout(layout.value, name).into_iter();
             found.extend(all.map(|does| self.origin(layout.place, "layout", does)));

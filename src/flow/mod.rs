@@ -7,6 +7,7 @@ pub mod doctor;
 mod dotenv;
 mod edit;
 mod explain;
+mod flake;
 pub mod import;
 mod layouts;
 mod moving;
@@ -24,6 +25,7 @@ pub use binary::{installed_binary, own_binary, started_binary};
 pub use command::{Found, find, find_on_path};
 pub use edit::Target;
 pub use explain::{Does, Origin, Provider};
+pub use flake::{Flake, Nix, forget_flakes, together};
 pub use moving::{Arrival, Moving, Place};
 pub use plan::plan;
 pub use project::{

@@ -18,13 +18,15 @@ use crate::term;
 
 /// How much the public variables may come to, in bytes. Every program that the shell starts gets
 /// them, and Linux starts none with a string of more than 128 KiB in its environment.
-const MOST_BYTES: usize = 120 << 10;
+pub(super) const MOST_BYTES: usize = 120 << 10;
 
 /// Evaluates the files, outermost first, in the order of the keys that README gives.
 pub fn plan(layers: &[Layer], before: &Vars) -> Result<Plan> {
     let mut plan = Plan::default();
     for layer in layers {
         let mut evaluation = Evaluation { layer, before, plan };
+        let notices = evaluation.flake();
+        evaluation.plan.notices.extend(notices);
         let notices = evaluation.layouts().map_err(|fault| layer.fail(fault))?;
         evaluation.plan.notices.extend(notices);
         let notice = evaluation.dotenv()?;
@@ -53,7 +55,7 @@ fn fold_lists(plan: &mut Plan) {
 /// One project file, while it is evaluated.
 pub(super) struct Evaluation<'a> {
     pub(super) layer: &'a Layer,
-    before: &'a Vars,
+    pub(super) before: &'a Vars,
     pub(super) plan: Plan,
 }
 
@@ -164,7 +166,7 @@ impl Evaluation<'_> {
 
 /// Returns who else decides what is in `dir`, or in what will be made there: the owner, those
 /// who can write to it, and everybody where anybody can exchange a directory on the way.
-fn who_else_decides(dir: &Path) -> Option<(PathBuf, Forgery)> {
+pub(super) fn who_else_decides(dir: &Path) -> Option<(PathBuf, Forgery)> {
     let mut is_there = false;
     for (level, path) in dir.ancestors().enumerate() {
         let Ok(meta) = std::fs::metadata(path) else { continue };

@@ -10,6 +10,7 @@ use std::path::{Component, Path, PathBuf};
 use rustix::io::Errno;
 use sha2::{Digest, Sha256};
 
+use super::flake::{self, Flake};
 use super::watch::Watching;
 use super::{Mima, patterns};
 use crate::config::groups::Groups;
@@ -52,6 +53,8 @@ pub struct Layer {
     pub real_dir: PathBuf,
     /// What the files say.
     pub file: ProjectFile,
+    /// The flake that they name.
+    pub flake: Option<Flake>,
 }
 
 impl Layer {
@@ -72,7 +75,7 @@ impl Layer {
 
     /// Looks at all that the project file names, but for what patterns stand for.
     fn look(&self, watching: &mut Watching) {
-        let Self { dir: _, real_dir, file } = self;
+        let Self { dir: _, real_dir, file, flake: _ } = self;
         let plain = file.watch_file.iter().filter(|text| patterns::of(text).is_none());
         for text in file.dotenv.iter().chain(&file.dotenv_if_exists).chain(plain) {
             watching.look(&self.path_of(&text.value));
@@ -122,7 +125,7 @@ impl Look {
         self.notices.push(failure);
     }
 
-    fn note_input(&mut self, candidate: &Candidate, verdict: Verdict) {
+    pub(super) fn note_input(&mut self, candidate: &Candidate, verdict: Verdict) {
         self.inputs.update(candidate.digest());
         self.inputs.update(verdict.word());
     }
@@ -165,8 +168,13 @@ impl Mima {
             if !file.wrap.is_empty() || !file.auto_export_groups.is_empty() {
                 look.watching.look(self.paths().user_file());
             }
-            let layer = Layer { dir, real_dir: candidate.real_dir().to_owned(), file };
+            let real_dir = candidate.real_dir().to_owned();
+            let mut layer = Layer { dir, real_dir, file, flake: None };
             layer.look(&mut look.watching);
+            if let Some(reference) = &layer.file.use_flake {
+                let how = how_to_allow(&candidate, is_nearest);
+                layer.flake = Some(flake::judge(&trust, &layer, reference, &how, look));
+            }
             look.layers.insert(0, layer);
         }
         Ok(())
@@ -238,6 +246,16 @@ impl Mima {
             .ok_or_else(|| none(&format!("{PROJECT_FILE} in {} or above", term::path(&dir))))
     }
 
+    /// Opens the files of the flake that a project file names, as far as they are there.
+    pub fn flake_files(&self, project: &Candidate) -> Result<Vec<Candidate>> {
+        let file: ProjectFile = parse(&project.bytes, &term::path(&project.path))?;
+        let (Some(reference), Some(dir)) = (file.use_flake, project.path.parent()) else {
+            return Ok(Vec::new());
+        };
+        let files = flake::files(dir, &reference.value).map(|path| Candidate::open(&path));
+        files.into_iter().filter_map(Result::transpose).collect()
+    }
+
     /// The records of what was approved.
     pub fn trust(&self) -> Trust {
         Trust::new(self.paths())
@@ -293,10 +311,7 @@ fn judge(
     look.note_input(candidate, verdict);
     let not_allowed = |word: &str| {
         let path = term::path(&candidate.path);
-        let mut how = "mima allow".to_owned();
-        if !is_nearest {
-            how = format!("mima allow {}", term::word(&candidate.path));
-        }
+        let how = how_to_allow(candidate, is_nearest);
         match parse::<ProjectFile>(&candidate.bytes, &path) {
             Ok(_) => Failure::new(Kind::NotAllowed, format!("{path} {word}: {how}")),
             // That it cannot be read is the better news: it could not be allowed either.
@@ -313,6 +328,13 @@ fn judge(
         Verdict::Unknown => Some(not_allowed("is not allowed yet")),
     });
     Ok(verdict)
+}
+
+fn how_to_allow(candidate: &Candidate, is_nearest: bool) -> String {
+    if is_nearest {
+        return "mima allow".to_owned();
+    }
+    format!("mima allow {}", term::word(&candidate.path))
 }
 
 /// Tells whether an error says more than that there is nothing one could read. (threat D4)

@@ -2,8 +2,10 @@
 //!
 //! A value of one of these types has been checked: it is ASCII, short, and can be put into
 //! a file name, a shell word or a message as it is. (threats: B1, D9) Which variables may be set
-//! is judged in `variables`, which groups may have a wrapper in `wrappers`.
+//! is judged in `variables`, which of a nix build's are none for a shell in `nix`, which groups may
+//! have a wrapper in `wrappers`.
 
+mod nix;
 mod variables;
 mod wrappers;
 

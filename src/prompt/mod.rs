@@ -13,6 +13,7 @@ use zeroize::Zeroizing;
 
 use crate::error::{Failure, Kind, Result};
 use crate::secret::Secret;
+use crate::sys::foreground::Foreground;
 use crate::{sys, term};
 
 use terminal::{CtrlC, Terminal};
@@ -68,6 +69,12 @@ pub enum Asking {
 pub struct Prompter {
     askpass: Option<PathBuf>,
     asking: Asking,
+}
+
+/// Takes the foreground of the terminal, so that Ctrl-C reaches this process and what it starts,
+/// and not the shell that waits for it. `None` if there is no terminal, or it is in other hands.
+pub fn take_foreground() -> Option<Foreground> {
+    Foreground::take(terminal::open().ok()?)
 }
 
 impl Prompter {

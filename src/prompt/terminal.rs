@@ -51,9 +51,14 @@ enum Line {
     AskAgain,
 }
 
+/// Opens the terminal of this process.
+pub(super) fn open() -> io::Result<File> {
+    OpenOptions::new().read(true).write(true).open("/dev/tty")
+}
+
 impl Terminal {
     pub(super) fn open(ctrl_c: CtrlC) -> io::Result<Self> {
-        let tty = OpenOptions::new().read(true).write(true).open("/dev/tty")?;
+        let tty = open()?;
         let ahead = Zeroizing::new(Vec::with_capacity(LONGEST_ANSWER));
         let mut terminal = Self { tty, ahead, taken: None, ctrl_c };
         terminal.take_over()?;

@@ -8,6 +8,7 @@ pub mod clock;
 pub mod detach;
 pub mod exec;
 pub mod exit;
+pub mod foreground;
 #[cfg(not(target_os = "macos"))]
 mod kernel_file;
 #[cfg(target_os = "macos")]

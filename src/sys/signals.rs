@@ -3,6 +3,7 @@
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use libc::{
     SIGALRM, SIGCHLD, SIGCONT, SIGHUP, SIGINT, SIGPIPE, SIGQUIT, SIGTERM, SIGTSTP, SIGUSR1, SIGUSR2,
@@ -35,6 +36,16 @@ pub enum Event {
 pub struct Signal(libc::c_int);
 
 impl Signal {
+    /// Tells whether it is SIGINT, as Ctrl-C sends it.
+    pub fn is_interrupt(self) -> bool {
+        self.0 == SIGINT
+    }
+
+    /// Tells whether it is SIGTSTP, as Ctrl-Z sends it.
+    pub fn is_stop(self) -> bool {
+        self.0 == SIGTSTP
+    }
+
     /// Sends the signal to this process, which does what it would have done without a [`Guard`].
     pub fn raise(self) {
         // SAFETY: raise takes any signal number.
@@ -72,41 +83,72 @@ impl Guard {
     /// Takes note of a SIGCONT, also one that the kernel still keeps back: [`Guard::wait`] will
     /// not return it. Tells whether there was one.
     pub fn take_continued(&self) -> bool {
-        let mut blocked = empty_set();
-        // SAFETY: both sets are initialised and live. What is pending arrives before this returns.
-        unsafe { libc::sigprocmask(libc::SIG_SETMASK, &raw const self.mask, &raw mut blocked) };
-        // SAFETY: `blocked` is what sigprocmask itself returned.
-        unsafe { libc::sigprocmask(libc::SIG_SETMASK, &raw const blocked, std::ptr::null_mut()) };
+        self.unblocked(|| ());
         ARRIVED.fetch_and(!(1 << SIGCONT), Ordering::Relaxed) & (1 << SIGCONT) != 0
     }
 
+    /// Calls `f` with the mask as it was before: for starting a program, which inherits the mask.
+    /// A signal that arrives meanwhile is noted, and [`Guard::wait`] returns it.
+    pub fn unblocked<T>(&self, f: impl FnOnce() -> T) -> T {
+        let mut blocked = empty_set();
+        // SAFETY: both sets are initialised and live. What is pending arrives before this returns.
+        unsafe { libc::sigprocmask(libc::SIG_SETMASK, &raw const self.mask, &raw mut blocked) };
+        let result = f();
+        // SAFETY: `blocked` is what sigprocmask itself returned.
+        unsafe { libc::sigprocmask(libc::SIG_SETMASK, &raw const blocked, std::ptr::null_mut()) };
+        result
+    }
+
     /// Waits until `fd` can be read or a signal arrives.
+    ///
+    /// # Errors
+    /// The error of pselect(2), or a descriptor that it cannot wait for.
+    pub fn wait(&self, fd: BorrowedFd<'_>) -> io::Result<Event> {
+        loop {
+            if let Some(event) = self.wait_for(&[fd], None)? {
+                return Ok(event);
+            }
+        }
+    }
+
+    /// Waits until one of `fds` can be read or a signal arrives; `None` if `time` was over first.
     ///
     /// By pselect, because poll does not work on macOS's terminals.
     ///
     /// # Errors
     /// The error of pselect(2), or a descriptor that it cannot wait for.
-    pub fn wait(&self, fd: BorrowedFd<'_>) -> io::Result<Event> {
-        let fd = fd.as_raw_fd();
-        if usize::try_from(fd).map_or(true, |fd| fd >= libc::FD_SETSIZE) {
+    pub fn wait_for(
+        &self,
+        fds: &[BorrowedFd<'_>],
+        time: Option<Duration>,
+    ) -> io::Result<Option<Event>> {
+        let most = fds.iter().map(AsRawFd::as_raw_fd).max().unwrap_or(-1);
+        if usize::try_from(most + 1).map_or(true, |count| count > libc::FD_SETSIZE) {
             return Err(io::Error::other("too many open files"));
         }
+        let time = time.map(|time| libc::timespec {
+            tv_sec: time.as_secs().try_into().unwrap_or(libc::time_t::MAX),
+            tv_nsec: time.subsec_nanos().into(),
+        });
+        let time = time.as_ref().map_or(std::ptr::null(), std::ptr::from_ref);
         loop {
             if let Some(event) = take_arrived() {
-                return Ok(event);
+                return Ok(Some(event));
             }
             // SAFETY: `fd_set` is plain data for which all-zero bytes are the empty set.
             let mut ready: libc::fd_set = unsafe { std::mem::zeroed() };
-            // SAFETY: `fd` is below FD_SETSIZE, as checked above.
-            unsafe { libc::FD_SET(fd, &raw mut ready) };
+            for fd in fds {
+                // SAFETY: `fd` is below FD_SETSIZE, as checked above.
+                unsafe { libc::FD_SET(fd.as_raw_fd(), &raw mut ready) };
+            }
             // SAFETY: all pointers are null or to live, initialised locals.
             let count = unsafe {
                 libc::pselect(
-                    fd + 1,
+                    most + 1,
                     &raw mut ready,
                     std::ptr::null_mut(),
                     std::ptr::null_mut(),
-                    std::ptr::null(),
+                    time,
                     &raw const self.mask,
                 )
             };
@@ -117,8 +159,9 @@ impl Guard {
                         return Err(error);
                     }
                 }
-                _ if ARRIVED.load(Ordering::Relaxed) == 0 => return Ok(Event::Readable),
-                _ => {}
+                _ if ARRIVED.load(Ordering::Relaxed) != 0 => {}
+                0 => return Ok(None),
+                _ => return Ok(Some(Event::Readable)),
             }
         }
     }
@@ -160,6 +203,29 @@ impl Drop for Children {
     }
 }
 
+/// While it lives, some signals are ignored, also by what is started meanwhile.
+pub(super) struct Ignored(Vec<(libc::c_int, libc::sigaction)>);
+
+impl Ignored {
+    pub(super) fn new(signals: &[libc::c_int]) -> Self {
+        let was = |signal: &libc::c_int| {
+            let old = action_of(*signal);
+            ignore(*signal).ok()?;
+            Some((*signal, old))
+        };
+        Self(signals.iter().filter_map(was).collect())
+    }
+}
+
+impl Drop for Ignored {
+    fn drop(&mut self) {
+        for (signal, old) in &self.0 {
+            // SAFETY: `old` is what sigaction itself returned for this signal.
+            unsafe { libc::sigaction(*signal, old, std::ptr::null_mut()) };
+        }
+    }
+}
+
 /// Takes the next signal that has arrived; one that ends the process before the others.
 fn take_arrived() -> Option<Event> {
     let all = ARRIVED.load(Ordering::Relaxed);
@@ -173,16 +239,22 @@ fn take_arrived() -> Option<Event> {
 
 /// Installs the handler, unless the signal is ignored; returns what to put back.
 fn catch(signal: libc::c_int) -> Option<(libc::c_int, libc::sigaction)> {
-    // SAFETY: `sigaction` is plain data for which all-zero bytes are a valid value.
-    let mut old: libc::sigaction = unsafe { std::mem::zeroed() };
-    // SAFETY: with a null new action, sigaction only fills in `old`.
-    unsafe { libc::sigaction(signal, std::ptr::null(), &raw mut old) };
+    let old = action_of(signal);
     // Rust's runtime ignores SIGPIPE, which is as good here.
     if old.sa_sigaction == libc::SIG_IGN {
         return None;
     }
     handle(signal, arrived).ok()?;
     Some((signal, old))
+}
+
+/// Returns what is done when `signal` arrives.
+fn action_of(signal: libc::c_int) -> libc::sigaction {
+    // SAFETY: `sigaction` is plain data for which all-zero bytes are a valid value.
+    let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
+    // SAFETY: with a null new action, sigaction only fills in `action`.
+    unsafe { libc::sigaction(signal, std::ptr::null(), &raw mut action) };
+    action
 }
 
 /// Has `handler` called when `signal` arrives. It must do only what is safe in a handler.

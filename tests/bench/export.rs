@@ -108,7 +108,7 @@ fn cases(projects: &Projects) -> Vec<Case> {
 }
 
 /// Runs a command, whatever it says.
-fn run(command: &mut Command) -> Duration {
+pub(crate) fn run(command: &mut Command) -> Duration {
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     time(|| assert!(command.status().unwrap().code().is_some()))
 }

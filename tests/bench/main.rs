@@ -19,6 +19,7 @@
 )]
 
 mod export;
+mod flake;
 mod measure;
 mod memory;
 mod projects;
@@ -45,12 +46,13 @@ fn main() {
     let mima = &scratch.path().join("mima-binary");
     std::fs::copy(env!("CARGO_BIN_EXE_mima"), mima).unwrap();
     let hello = measure::hello_world(scratch.path());
-    let projects = Projects::new(scratch.path(), mima);
+    let mut projects = Projects::new(scratch.path(), mima);
     let mut report = Report::default();
     // First: a process starts with the peak of the one that started it.
     let memory = memory::peak(&projects);
     prompt::measure(&mut report, &projects, &hello);
     export::measure(&mut report, &projects, &hello);
+    flake::measure(&mut report, &mut projects, &hello);
     vault::measure(&mut report, scratch.path(), mima, &hello);
     let agent = session::measure(&mut report, scratch.path(), mima);
     let (idle, peak) = agent.map_or((None, None), |memory| (memory.idle, memory.peak));

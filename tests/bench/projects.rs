@@ -22,6 +22,7 @@ pub(crate) struct Projects {
     root: PathBuf,
     mima: PathBuf,
     direnv: Option<PathBuf>,
+    env: Vec<(String, PathBuf)>,
 }
 
 impl Projects {
@@ -32,7 +33,7 @@ impl Projects {
         if direnv.is_none() {
             eprintln!("no direnv here: its columns stay empty (tests/tools/install.sh direnv)");
         }
-        let this = Self { root, mima: mima.to_owned(), direnv };
+        let this = Self { root, mima: mima.to_owned(), direnv, env: Vec::new() };
         for dir in ["home", "mima", "outside"] {
             std::fs::create_dir(this.root.join(dir)).unwrap();
         }
@@ -69,7 +70,13 @@ impl Projects {
         std::fs::write(dir.join(".envrc"), theirs).unwrap();
     }
 
-    fn allow(&self, dir: &Path) {
+    /// Sets a variable for all that is measured from now on.
+    pub(crate) fn set_env(&mut self, name: &str, value: PathBuf) {
+        self.env.push((name.to_owned(), value));
+    }
+
+    /// Allows a project, for both programs.
+    pub(crate) fn allow(&self, dir: &Path) {
         let quiet = |mut command: Command| {
             assert!(command.stderr(Stdio::null()).status().unwrap().success());
         };
@@ -110,6 +117,7 @@ impl Projects {
         command.env_clear().current_dir(dir).env("PWD", dir).env("HOME", self.root.join("home"));
         command.env("PATH", std::env::var_os("PATH").unwrap_or_default()).env("TERM", "xterm");
         command.env("LANG", "C.UTF-8").env("MIMA_HOME", self.root.join("mima"));
+        command.envs(self.env.iter().map(|(name, value)| (name, value)));
         command
     }
 

@@ -19,8 +19,9 @@ const TURNS: u32 = 50;
 const COUNTED: u32 = 4;
 
 /// A shell, and how it is told what is wanted.
-struct Shell {
-    name: &'static str,
+pub(crate) struct Shell {
+    /// Its name.
+    pub(crate) name: &'static str,
     args: &'static [&'static str],
     /// Makes a prompt that says how many there have been: `<<7>>`.
     prompt: &'static str,
@@ -30,7 +31,8 @@ struct Shell {
     bare: (&'static str, f64),
 }
 
-const SHELLS: [Shell; 3] = [
+/// The shells that have a hook.
+pub(crate) const SHELLS: [Shell; 3] = [
     Shell {
         name: "bash",
         args: &["--noprofile", "--norc", "-i"],
@@ -80,11 +82,15 @@ pub(crate) fn measure(report: &mut Report, projects: &Projects, hello: &Path) {
 }
 
 /// One shell, with each hook in turn.
-struct Bench<'a> {
-    projects: &'a Projects,
-    shell: &'a Shell,
-    program: PathBuf,
-    strace: Option<PathBuf>,
+pub(crate) struct Bench<'a> {
+    /// What there is to enter.
+    pub(crate) projects: &'a Projects,
+    /// The shell.
+    pub(crate) shell: &'a Shell,
+    /// Where it is.
+    pub(crate) program: PathBuf,
+    /// What counts its processes, if they can be counted.
+    pub(crate) strace: Option<PathBuf>,
 }
 
 impl Bench<'_> {
@@ -203,7 +209,7 @@ impl Bench<'_> {
     }
 
     /// Starts the shell outside of all projects, with a hook, traced or not.
-    fn typist(&self, whose: Whose, traced: Option<(&Path, &Path)>) -> Typist {
+    pub(crate) fn typist(&self, whose: Whose, traced: Option<(&Path, &Path)>) -> Typist {
         let outside = self.projects.outside();
         let mut command = match traced {
             Some((strace, log)) => {
@@ -252,7 +258,8 @@ impl Typist {
     }
 }
 
-fn cd(dir: &Path) -> String {
+/// The line that goes to a directory.
+pub(crate) fn cd(dir: &Path) -> String {
     format!("cd {}", dir.to_str().unwrap())
 }
 

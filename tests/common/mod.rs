@@ -11,6 +11,7 @@ pub(crate) mod hooked;
 pub(crate) mod leaks;
 pub(crate) mod mac;
 pub(crate) mod memory;
+pub(crate) mod nix;
 pub(crate) mod project;
 pub(crate) mod pty;
 pub(crate) mod random;
@@ -44,8 +45,9 @@ pub(crate) fn spawn(command: &mut Command) -> Child {
 /// The directories of every test's `PATH`, after the world's own `bin`.
 pub(crate) const PATH: &str = "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin";
 
-/// Programs that exist on Linux only, so that elsewhere they are not missing.
-const LINUX_ONLY: [&str; 3] = ["strace", "setpriv", "unshare"];
+/// Programs that exist on Linux only, so that elsewhere they are not missing; and nix, which no
+/// package manager of macOS has.
+const LINUX_ONLY: [&str; 4] = ["nix", "setpriv", "strace", "unshare"];
 
 /// Finds a program that a test needs, in the developer's own `PATH`.
 ///

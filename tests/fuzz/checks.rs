@@ -87,3 +87,43 @@ pub(crate) fn envrc(data: &[u8]) {
     }
     assert!(last <= lines);
 }
+
+/// What nix prints of a development shell, or of where a flake is kept, is read, or it is said what
+/// is wrong, without a word of it. What was read can be written and is read as the same; what is
+/// taken of it steers neither a shell nor mima, and no list has an entry that leads nowhere.
+pub(crate) fn flake_json(data: &[u8]) {
+    use mima::env::flake::{DevShell, Source, Taken};
+    let is_plain = |message: String| message.bytes().all(|byte| (b' '..=b'~').contains(&byte));
+    match Source::parse(data) {
+        Err(why) => assert!(is_plain(why.to_string())),
+        Ok(source) => {
+            let reference = source.reference();
+            let is_known = |byte| {
+                matches!(byte, b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z') || b"/._-%".contains(&byte)
+            };
+            let (path, dir) = reference.split_once("?dir=").unwrap_or((&reference, ""));
+            let path = path.strip_prefix("path:/").expect("the copy is at an absolute path");
+            assert!(path.bytes().chain(dir.bytes()).all(is_known), "{reference}");
+            assert!(path.split('/').chain(dir.split('/')).all(|part| part != ".."), "{reference}");
+        }
+    }
+    let shell = match DevShell::parse(data) {
+        Err(why) => return assert!(is_plain(why.to_string())),
+        Ok(shell) => shell,
+    };
+    assert_eq!(DevShell::parse(&shell.encode()).as_ref(), Ok(&shell));
+    let Taken { vars, lists, refused } = shell.take();
+    for (name, value) in &vars {
+        assert!(!name.is_steering() && !name.is_of_nix_build(value), "{name}");
+        assert!(!value.contains('\0') && !lists.contains_key(name), "{name}");
+    }
+    assert!(refused.iter().all(|name| name.is_steering() && !vars.contains_key(name)));
+    for entries in lists.values() {
+        let is_entry = |entry: &String| entry.starts_with('/') && !entry.contains([':', '\0']);
+        assert!(entries.iter().all(is_entry), "{entries:?}");
+        let mut once = entries.clone();
+        once.sort_unstable();
+        once.dedup();
+        assert_eq!(once.len(), entries.len(), "{entries:?}");
+    }
+}

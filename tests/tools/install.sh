@@ -20,6 +20,7 @@ need shellcheck shellcheck
 need shfmt shfmt
 if [ "$(uname)" = Linux ]; then
   need dash dash
+  need nix nix-bin
   need strace strace
   need sudo sudo
   need setpriv util-linux

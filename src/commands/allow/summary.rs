@@ -37,16 +37,18 @@ pub(super) fn render(
     }
     if let Some(before) = before.filter(|before| *before != candidate.bytes) {
         text.push_str("Since it was allowed last:\n");
-        text.push_str(&changes(before, &candidate.bytes));
+        text.push_str(&changes(
+            &String::from_utf8_lossy(before),
+            &String::from_utf8_lossy(&candidate.bytes),
+        ));
     }
     Ok(text)
 }
 
-/// Renders the lines that have changed.
-pub(in crate::commands) fn changes(before: &[u8], after: &[u8]) -> String {
+/// Says what has changed from one text to another, line by line.
+pub(in crate::commands) fn changes(before: &str, after: &str) -> String {
     let mut text = String::new();
-    let (before, after) = (String::from_utf8_lossy(before), String::from_utf8_lossy(after));
-    for change in TextDiff::from_lines(&*before, &*after).iter_all_changes() {
+    for change in TextDiff::from_lines(before, after).iter_all_changes() {
         let sign = match change.tag() {
             ChangeTag::Delete => '-',
             ChangeTag::Insert => '+',
@@ -85,6 +87,10 @@ fn rows(file: &ProjectFile, user: &Groups) -> Vec<(&'static str, String)> {
     for (name, entries) in &file.list_add {
         let head = if name.runs_code() { "RUNS CODE" } else { "path_add" };
         rows.push((head, format!("{name}: {}", joined(entries, String::as_str))));
+    }
+    if let Some(reference) = &file.use_flake {
+        let what = "nix builds what it says, and its variables are set, whatever they are";
+        rows.push(("RUNS CODE", format!("use_flake {}: {what}", reference.value)));
     }
     for layout in &file.layout {
         rows.push(("layout", layout.value.summary()));
