@@ -110,6 +110,8 @@ fn a_flake_becomes_its_key_or_is_left_where_that_is_not_known() {
         assert_eq!(output.err().contains(".envrc:1: use_flake"), !is_known, "{output}");
         let want = format!("{flake}env:\n  PORT: \"1\"\n");
         assert_eq!(world.read("h/.mima.yaml"), want);
+        // A flake runs code, so it is for `allow` to show it.
+        assert_eq!(output.err().contains("hint: mima allow ~/h/.mima.yaml"), is_known, "{output}");
         std::fs::remove_file(world.home().join("h/.mima.yaml")).unwrap();
     }
 }
@@ -132,7 +134,7 @@ fn what_is_exported_is_what_a_shell_makes_of_it() {
         "export K=a\\\nb L=\"c\\\nd\" M='e\\\nf' # comment",
         "export N=\"two\nlines\" O=a#b # not 'this",
         r#"export P=$A-${B}-"$C" Q=$ R="$" S=a$ T= U="" V=$NOT_SET"#,
-        r#"export W=100% X=a,b Y=a:b Z='it'\''s'"#,
+        r"export W=100% X=a,b Y=a:b Z='it'\''s'",
         "export A2=* B2=[a] C2=a?b D2=-x E2=@ F2=+ G2=^ H2=!",
         r#"export I2="$A$B" J2="${A}x" K2="~" L2='~' M2="!" N2="\a""#,
     ];
@@ -155,7 +157,7 @@ fn what_makes_programs_run_code_is_marked_and_not_allowed() {
     import(&world, ".env", &["--yes"])
         .ok()
         .stderr_has("  public  LD_PRELOAD  nothing speaks for a secret; RUNS CODE\n")
-        .stderr_has("~/h/.mima.yaml has what makes programs run code, so look at it yourself\n")
+        .stderr_has("~/h/.mima.yaml has what can run code, so look at it yourself\n")
         .stderr_has("hint: mima allow ~/h/.mima.yaml\n");
     exec(&world, &["true"]).fails(125);
     // Said again, and as a secret, it is no other.

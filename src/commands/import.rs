@@ -59,7 +59,7 @@ pub(super) fn run(mima: &Mima, args: &Import) -> Result<()> {
     ));
     if !done.is_allowed {
         if work.additions.iter().any(Addition::runs_code) {
-            term::note(&format!("{path} has what makes programs run code, so look at it yourself"));
+            term::note(&format!("{path} has what can run code, so look at it yourself"));
         }
         term::hint(&format!("mima allow {}", term::word(&target.path)));
     }

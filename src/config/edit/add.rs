@@ -30,13 +30,14 @@ pub fn add(bytes: &[u8], additions: &[Addition], label: &str) -> Result<Vec<u8>>
 }
 
 impl Addition {
-    /// Tells whether it gives a variable a value that can make a program run code.
+    /// Tells whether it can make a program run code: by a variable, or by a flake.
     pub fn runs_code(&self) -> bool {
         let runs = |name: &str| VarName::parse(name).is_ok_and(|name| name.runs_code());
         match self {
             Self::Link(_, var, _) => var.runs_code(),
             Self::Value(path, _) | Self::List(path, _) => {
-                path.get(1).is_some_and(|name| runs(name))
+                path.first().is_some_and(|key| key == "use_flake")
+                    || path.get(1).is_some_and(|name| runs(name))
             }
             Self::Switch(_) => false,
         }
