@@ -92,6 +92,11 @@ pub enum Verb {
     Vault(Vault),
     /// Print a completion script
     Completions(Completions),
+    /// Print what a word may become; the completion scripts call it
+    #[command(hide = true)]
+    Complete(Complete),
+    /// Print a JSON schema of .mima.yaml, for editors
+    Schema(Schema),
     /// Print the manual page
     Man,
 }
@@ -383,6 +388,9 @@ pub struct Allow {
     /// Do not ask: for where there is no terminal
     #[arg(long, short)]
     pub yes: bool,
+    /// Only in this shell, until it ends
+    #[arg(long)]
+    pub session: bool,
 }
 
 #[derive(Debug, Args)]
@@ -502,4 +510,20 @@ pub struct VaultRecipients {
 pub struct Completions {
     /// The shell
     pub shell: clap_complete::Shell,
+}
+
+#[derive(Debug, Args)]
+#[expect(missing_docs, reason = "clap would show it instead of the line in `Verb`")]
+pub struct Schema {
+    /// Of the user file instead
+    #[arg(long)]
+    pub user: bool,
+}
+
+#[derive(Debug, Args)]
+#[expect(missing_docs, reason = "clap would show it instead of the line in `Verb`")]
+pub struct Complete {
+    /// The words after `mima`, the last of which is to be completed
+    #[arg(value_name = "WORD", trailing_var_arg = true, allow_hyphen_values = true)]
+    pub words: Vec<OsString>,
 }

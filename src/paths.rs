@@ -115,12 +115,17 @@ impl Paths {
     /// is the user's alone, and short enough for a socket's address. Where no variable names
     /// that, it is the one that [`Paths::leave_runtime`] was told of last. (threat G3)
     pub fn runtime(&self) -> PathBuf {
-        let Some(state) = &self.state else { return self.data.join("run") };
-        let left = || std::fs::read_link(runtime_link(state)).ok().filter(|dir| is_runtime(dir));
-        match given_runtime().or_else(left) {
-            Some(dir) => dir.join("mima"),
-            None => state.join("mima/run"),
-        }
+        self.runtimes().swap_remove(0)
+    }
+
+    /// All directories that the socket may be in, the one where it is looked for first.
+    pub fn runtimes(&self) -> Vec<PathBuf> {
+        let Some(state) = &self.state else { return vec![self.data.join("run")] };
+        let left = std::fs::read_link(runtime_link(state)).ok().filter(|dir| is_runtime(dir));
+        let named = [given_runtime(), left].into_iter().flatten().map(|dir| dir.join("mima"));
+        let mut all: Vec<_> = named.chain([state.join("mima/run")]).collect();
+        all.dedup();
+        all
     }
 
     /// Leaves word of the system's directory for sockets, for a mima that runs without the

@@ -8,13 +8,16 @@ use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use mima::session::wire::{Fault, HEADER, Header, LARGEST, MAJOR, READY, Refusal, Reply, Request};
+use mima::names::VarName;
+use mima::session::wire::{
+    Fault, HEADER, Header, LARGEST, MAJOR, READY, Refusal, Reply, Request, Whose,
+};
 
 use crate::common::agents::{ask, reply};
 use crate::common::leaks::contains;
 use crate::common::random::Random;
 use crate::common::serve::{
-    Serve, get, get_over, is_closed_within, put, put_request, wanted, within,
+    Serve, field, get, get_over, is_closed_within, put, put_request, wanted, within,
 };
 use crate::common::world::World;
 
@@ -62,9 +65,15 @@ fn withstands(what: &str, abuse: impl Fn(&Serve) -> Vec<UnixStream>) {
         stalled.retain_mut(|stream| {
             peak = peak.max(agent.memory());
             stream.set_nonblocking(true).unwrap();
-            let mut closed = || match stream.read(&mut [0; 64]) {
-                Ok(count) => (count == 0).then_some(()),
-                Err(error) => (error.kind() != std::io::ErrorKind::WouldBlock).then_some(()),
+            // What it was told before its end does not count.
+            let mut closed = || loop {
+                match stream.read(&mut [0; 64]) {
+                    Ok(0) => return Some(()),
+                    Ok(_) => {}
+                    Err(error) => {
+                        return (error.kind() != std::io::ErrorKind::WouldBlock).then_some(());
+                    }
+                }
             };
             within(
                 STALLED.saturating_sub(start.elapsed()),
@@ -138,7 +147,8 @@ fn t_g7_clients_that_say_nothing_or_do_not_read_are_closed() {
         let client = |at: usize| {
             let mut stream = agent.connect();
             let wanted = vec![wanted("large", 1)];
-            let get = Request::Get { wanted, is_use: false }.encode().unwrap();
+            let get =
+                Request::Get { wanted, within: Whose::Shell, is_use: false }.encode().unwrap();
             stream.write_all(&get).unwrap();
             assert!(matches!(reply(&mut stream), Some(Reply::Found(_))));
             if at.is_multiple_of(2) {
@@ -211,7 +221,8 @@ fn t_g10_an_agent_with_few_descriptors_serves_on() {
     for round in 0..3 {
         // One that is being served when the others come.
         let mut served = agent.connect();
-        let get_dev = Request::Get { wanted: vec![dev.clone()], is_use: true };
+        let get_dev =
+            Request::Get { wanted: vec![dev.clone()], within: Whose::Shell, is_use: true };
         served.write_all(&get_dev.encode().unwrap()).unwrap();
         assert!(matches!(reply(&mut served), Some(Reply::Found(_))));
         let idle: Vec<_> = (0..200).map(|_| agent.connect()).collect();
@@ -322,7 +333,7 @@ fn corpus() -> Vec<Vec<u8>> {
         recorded.map(|line| hex::decode(line.split_once(' ').unwrap().1).unwrap()).collect();
     let get = |names: &[&str]| {
         let wanted = names.iter().map(|name| wanted(name, 1)).collect();
-        Request::Get { wanted, is_use: false }.encode().unwrap()
+        Request::Get { wanted, within: Whose::Shell, is_use: false }.encode().unwrap()
     };
     corpus.extend([
         get(&["dev"]),
@@ -412,4 +423,67 @@ fn t_g8_a_request_that_never_ends_is_closed_in_time() {
     }
     assert!(is_closed_within(&mut stream, SOON));
     assert!(agent.status().is_some_and(|status| status.unlocked.is_empty()));
+}
+
+/// A frame is small; what it asks for must be, too.
+#[test]
+fn t_g7_no_request_takes_more_memory_than_it_brings() {
+    let world = World::new();
+    let agent = Serve::start(&world);
+    let named = |names: &mut dyn Iterator<Item = String>, group: &str| {
+        let mut put = put_request(&wanted(group, 1), &[]);
+        put.vars = names.map(|name| (VarName::parse(&name).unwrap(), 0)).collect();
+        ask(&agent.socket, &Request::Put(put))
+    };
+    // One variable, over and over.
+    let same = named(&mut std::iter::repeat_n("A".to_owned(), 9000), "g");
+    assert_eq!(same, Some(Reply::Refused(Refusal::Malformed)));
+    // As many as go into a frame, in as many groups as there is room for.
+    let mut kept = 0;
+    loop {
+        let mut many = (0..6000).map(|at| format!("V{at}"));
+        match named(&mut many, &format!("g{kept}")) {
+            Some(Reply::Send) => kept += 1,
+            Some(Reply::Refused(Refusal::NoMemory)) => break,
+            other => panic!("{other:?}"),
+        }
+        assert!(kept < 256);
+    }
+    assert!(kept > 10, "{kept}");
+    // All of that at once, and one of them many times.
+    let all = (0..kept).map(|at| wanted(&format!("g{at}"), 1)).collect();
+    let often = vec![wanted("g0", 1); 1000];
+    for wanted in [all, often] {
+        let get = Request::Get { wanted, within: Whose::Shell, is_use: true };
+        // Too long for a frame, or no request of mima's.
+        assert!(matches!(ask(&agent.socket, &get), None | Some(Reply::Miss)));
+    }
+    let peak = field(agent.pid(), "VmHWM:") * 1024;
+    assert!(peak < MOST_MEMORY, "{peak}");
+}
+
+/// Who only comes and goes keeps nobody from an answer.
+#[test]
+fn t_g7_clients_that_only_come_and_go_keep_nobody_waiting() {
+    withstands("come and go", |agent| {
+        let start = Instant::now();
+        while start.elapsed() < Duration::from_secs(1) {
+            drop(UnixStream::connect(&agent.socket));
+        }
+        Vec::new()
+    });
+}
+
+/// Nor who has asked to bring values, and does not.
+#[test]
+fn t_g7_clients_that_bring_nothing_make_room() {
+    withstands("values that do not come", |agent| {
+        let put = |at| Request::Put(put_request(&wanted(&format!("g{at}"), 1), &[8]));
+        let stalled = (0..1100).map(|at| {
+            let mut stream = agent.connect();
+            let _full = stream.write_all(&put(at).encode().unwrap());
+            stream
+        });
+        stalled.collect()
+    });
 }

@@ -8,7 +8,7 @@ use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use mima::session::wire::{READY, Reply, Request};
+use mima::session::wire::{READY, Reply, Request, Whose};
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketType};
 use rustix::process::Signal;
 
@@ -95,7 +95,9 @@ fn t_g11_values_go_to_no_other_program() {
     let agent = Serve::start(&world);
     let dev = wanted("dev", 1);
     put(&agent.socket, &dev, b"value-of-dev");
-    let get_dev = Request::Get { wanted: vec![dev.clone()], is_use: true }.encode().unwrap();
+    let get_dev = Request::Get { wanted: vec![dev.clone()], within: Whose::Shell, is_use: true }
+        .encode()
+        .unwrap();
     // What this process was given, a child may use. How long the reply is can be seen here.
     let mut stream = agent.connect();
     stream.write_all(&get_dev).unwrap();
@@ -119,7 +121,8 @@ fn t_g11_a_connection_is_worth_nothing_once_its_maker_has_ended() {
     let world = World::new();
     let agent = Serve::start(&world);
     put(&agent.socket, &wanted("dev", 1), b"value-of-dev");
-    let get_dev = Request::Get { wanted: vec![wanted("dev", 1)], is_use: true };
+    let get_dev =
+        Request::Get { wanted: vec![wanted("dev", 1)], within: Whose::Shell, is_use: true };
     let request = file(&world, &get_dev);
     for (maker_stays, what) in [(true, "a maker that is there"), (false, "one that has ended")] {
         let (socket, address) = unconnected(&agent);
@@ -174,7 +177,8 @@ fn t_g11_one_connection_carries_one_request() {
     put(&agent.socket, &dev, b"value-of-dev");
     for word in [b"?", b"\0"] {
         let mut stream = agent.connect();
-        let get_dev = Request::Get { wanted: vec![dev.clone()], is_use: true };
+        let get_dev =
+            Request::Get { wanted: vec![dev.clone()], within: Whose::Shell, is_use: true };
         stream.write_all(&get_dev.encode().unwrap()).unwrap();
         assert!(matches!(reply(&mut stream), Some(Reply::Found(_))));
         stream.write_all(word).unwrap();

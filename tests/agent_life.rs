@@ -38,17 +38,11 @@ fn run_dev(bash: &mut Hooked) {
 
 /// The processes that were started as agents by a world's clients.
 fn agents(world: &World) -> Vec<Pid> {
-    let program = world.bin().join("mima").into_os_string().into_encoded_bytes();
-    let is_agent = |pid: i32| {
-        let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-        let mut words = line.split(|byte| *byte == 0);
-        words.next() == Some(&*program) && words.next() == Some(b"session")
+    let is_agent = |pid: &Pid| {
+        let line = std::fs::read(format!("/proc/{}/cmdline", pid.as_raw_nonzero()));
+        line.unwrap_or_default().starts_with(b"mima\0session\0serve\0")
     };
-    let all = std::fs::read_dir("/proc").unwrap().flatten();
-    all.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
-        .filter(|pid| is_agent(*pid))
-        .filter_map(Pid::from_raw)
-        .collect()
+    holders(world.root()).into_iter().filter(is_agent).collect()
 }
 
 #[track_caller]

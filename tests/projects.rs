@@ -314,6 +314,7 @@ fn status_says_what_counts_and_what_is_loaded() {
     let (json, rest) = text.split_at(text.find("\n}\n").unwrap() + 3);
     let want = serde_json::json!({
         "file": file, "verdict": "allowed", "groups": ["dev"], "problems": [],
+        "allowed_as_in": null, "only_this_shell": false,
         "loaded": project.dir, "variables": ["A", "PATH"],
         // Only some stores have something to say of that.
         "protection": null, "protected_otherwise": null, "unlocked": [],

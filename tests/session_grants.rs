@@ -147,6 +147,7 @@ fn a_program_that_was_given_little_gives_itself_no_more() {
             ("mima run --grant g own -- true", 125),
             ("mima unlock g", 1),
             ("cd p; mima allow --yes", 1),
+            ("cd p; mima allow --session --yes", 1),
             ("mima group link g MORE K03", 1),
             ("mima group link --project g MORE K03", 1),
             ("echo x | mima set g MORE", 1),
@@ -167,6 +168,45 @@ fn a_program_that_was_given_little_gives_itself_no_more() {
         assert_eq!(tree.run("mima unlock g").0, 1);
         assert_eq!(world.asked(), 1, "{words:?}");
     }
+}
+
+/// A file that is obeyed in a tree, and the ways out of it.
+#[test]
+fn a_program_that_was_given_little_finds_no_way_out() {
+    let (Some(script), Some(_)) = (find("script"), find("setsid")) else {
+        return eprintln!("SKIPPED: no script and setsid here");
+    };
+    let world = world();
+    for project in ["a", "b", "c", "d", "e"] {
+        world.write(&format!("{project}/.mima.yaml"), "env: {A: b}\n");
+    }
+    let mut tree = Tree::new(&world, &["--grant", "g", "own"]);
+    let pid = agents::pid(&world);
+    std::fs::write(
+        world.root().join("deep"),
+        "n=$1; shift\nif [ $n = 0 ]; then \"$@\"; else sh \"$0\" $((n - 1)) \"$@\"; fi\nexit $?\n",
+    )
+    .unwrap();
+    let left = "(sleep 0.3; cd b; mima allow --yes >$HOME/left 2>&1; echo $? >>$HOME/left)";
+    let wait = "while ! grep -qs '^[0-9]' left; do sleep 0.02; done; cat left; rm left; exit 1";
+    for line in [
+        // Where no agent is.
+        "mkdir -m 700 rt; cd a; XDG_RUNTIME_DIR=$HOME/rt mima allow --yes".to_owned(),
+        // What nobody in the tree is the parent of any more.
+        format!("({left} &) & wait; {wait}"),
+        format!("setsid sh -c '{left} &' & wait; {wait}"),
+        // Further down than anybody looks.
+        format!("cd c; sh {} 80 mima allow --yes", world.root().join("deep").display()),
+        // On a terminal where a program answers.
+        format!("cd d; yes | {} -qec 'mima allow' /dev/null", script.display()),
+        // With an agent that does not answer.
+        format!("kill -STOP {pid}; cd e; mima allow --yes; code=$?; kill -CONT {pid}; exit $code"),
+    ] {
+        let (status, said) = tree.run(&line);
+        assert_eq!(status, 1, "{line}: {said}");
+        assert!(said.contains("could not allow a project file"), "{line}: {said}");
+    }
+    assert!(!world.data().join("trust").exists());
 }
 
 #[test]

@@ -96,6 +96,25 @@ fn in_no_scope_at_all_everything_is_asked() {
     assert_eq!(world.asked(), 2);
 }
 
+/// As in a container that was started with a shell: what a program leaves behind becomes that
+/// shell's child.
+#[test]
+#[cfg(target_os = "linux")]
+fn t_h3_a_shell_that_adopts_orphans_keeps_nothing() {
+    if !is_root("can make a namespace") || find("unshare").is_none() || find("setsid").is_none() {
+        return eprintln!("SKIPPED: no namespaces here");
+    }
+    let world = world("");
+    let wrapper = ["unshare", "--pid", "--fork", "--mount-proc", "setsid", "--ctty"];
+    let mut hooked = Start::new(&world, "bash").under(&wrapper).start();
+    assert_eq!(hooked.run("echo $$"), "1\n");
+    assert_eq!(hooked.run("mima run g -- printenv TOKEN"), "value-of-K00\n");
+    assert!(!hooked.passes());
+    let said = hooked.run("mima unlock g");
+    assert!(said.contains("this was not typed at a shell on a terminal"), "{said}");
+    assert_eq!(world.asked(), 1);
+}
+
 #[test]
 fn what_was_unlocked_is_asked_for_again_once_the_scope_is_another() {
     let world = world("session: { scope: terminal }\n");

@@ -6,14 +6,14 @@ use crate::common::hooked::{each, said_in};
 use crate::common::require;
 use crate::common::world::World;
 
-/// What both kinds of files are called, without their shell.
-const KINDS: [&str; 2] = ["mima", "export"];
+/// What the kinds of files are called, without their shell.
+const KINDS: [&str; 3] = ["mima", "export", "complete"];
 
 fn file(kind: &str, shell: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("shells").join(format!("{kind}.{shell}"))
 }
 
-/// Runs a linter over both files of a shell.
+/// Runs a linter over the files of a shell.
 fn lint(shell: &str, program: &str, args: &[&str]) {
     let Some(program) = require(program) else { return };
     for kind in KINDS {
@@ -26,7 +26,7 @@ fn lint(shell: &str, program: &str, args: &[&str]) {
 fn every_file_is_one_of_those_that_are_linted() {
     let mut found: Vec<_> =
         std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("shells")).unwrap().collect();
-    assert_eq!(found.len(), 6, "{found:?}");
+    assert_eq!(found.len(), 9, "{found:?}");
     for shell in crate::common::hooked::SHELLS {
         let ours = KINDS.map(|kind| file(kind, shell));
         found.retain(|entry| !ours.contains(&entry.as_ref().unwrap().path()));

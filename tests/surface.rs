@@ -14,7 +14,8 @@ fn readme() -> String {
 /// Every command that has none below it, as one types it, with its arguments.
 fn commands() -> Vec<(String, Vec<Arg>)> {
     fn walk(command: &Command, path: &str, found: &mut Vec<(String, Vec<Arg>)>) {
-        for sub in command.get_subcommands().filter(|sub| sub.get_name() != "help") {
+        let shown = |sub: &&Command| sub.get_name() != "help" && !sub.is_hide_set();
+        for sub in command.get_subcommands().filter(shown) {
             let path = format!("{path}{}", sub.get_name());
             if sub.has_subcommands() {
                 walk(sub, &format!("{path} "), found);
@@ -159,6 +160,49 @@ fn the_help_of_a_command_begins_with_its_line_in_the_list() {
         assert_eq!(own.lines().next(), Some(&*about), "mima {verb}");
         for (sub, about) in list(&own) {
             assert_eq!(help(&[&verb, &sub]).lines().next(), Some(&*about), "mima {verb} {sub}");
+        }
+    }
+}
+
+#[test]
+fn what_is_hidden_is_in_no_help_man_or_completions() {
+    fn walk(command: &Command, hidden: &mut BTreeSet<String>, shown: &mut BTreeSet<String>) {
+        for arg in command.get_arguments() {
+            if let Some(flag) = arg.get_long() {
+                let flags = if arg.is_hide_set() { &mut *hidden } else { &mut *shown };
+                flags.insert(flag.to_owned());
+            }
+        }
+        command.get_subcommands().for_each(|sub| walk(sub, hidden, shown));
+    }
+    let mut root = mima::cli::Cli::command();
+    root.build();
+    let (mut hidden, mut shown) = (BTreeSet::new(), BTreeSet::new());
+    walk(&root, &mut hidden, &mut shown);
+    let hidden: Vec<_> = hidden.difference(&shown).collect();
+    assert!(hidden.len() > 3, "{hidden:?}");
+    let world = World::new();
+    let print = |args: &[&str]| world.mima(args).run().ok().quiet().out().replace("\\-", "-");
+    let man = print(&["man"]);
+    assert!(!man.contains("mima complete\n"), "the manual page has the hidden command");
+    assert!(!print(&["--help"]).contains("  complete "), "the help has the hidden command");
+    for shell in ["bash", "zsh", "fish"] {
+        let script = print(&["completions", shell]);
+        for offer in ["mima,complete)", "'complete:", "-a \"complete\"", " complete "] {
+            let line = |line: &&str| line.contains(offer) && line.contains("opts=");
+            let found = if offer == " complete " {
+                script.lines().any(|text| line(&text))
+            } else {
+                script.contains(offer)
+            };
+            assert!(!found, "{shell} offers the hidden command");
+        }
+        for flag in &hidden {
+            // fish has flags without their dashes.
+            for offer in [format!("--{flag}"), format!("-l {flag} ")] {
+                assert!(!script.contains(&offer), "{shell} offers {offer}");
+                assert!(!man.contains(&offer), "the manual page has {offer}");
+            }
         }
     }
 }

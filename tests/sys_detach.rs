@@ -17,7 +17,8 @@ use crate::common::world::{World, example};
 use crate::common::{SPAWNING, require};
 
 fn spawn(program: &Path, args: &[&str], stdin: OwnedFd, stdout: OwnedFd) -> io::Result<()> {
-    let args: Vec<_> = args.iter().map(OsStr::new).collect();
+    let args: Vec<_> =
+        [program.as_os_str()].into_iter().chain(args.iter().map(OsStr::new)).collect();
     let _spawning = SPAWNING.read().unwrap_or_else(PoisonError::into_inner);
     detach::spawn(program, &args, stdin, stdout)
 }

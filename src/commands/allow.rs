@@ -4,7 +4,7 @@ use crate::cli::Allow;
 use crate::error::{Failure, Kind, Result};
 use crate::flow::{LOCAL_FILE, Mima, PROJECT_FILE, together};
 use crate::term;
-use crate::trust::{Candidate, Verdict};
+use crate::trust::{Basis, Candidate, Span, Verdict};
 
 mod flake;
 pub(super) mod summary;
@@ -19,41 +19,57 @@ pub(super) fn run(mima: &Mima, args: &Allow) -> Result<()> {
     for path in others.iter().filter(|path| path.symlink_metadata().is_ok()) {
         candidates.push(mima.candidate(path)?);
     }
-    let mut has_asked = false;
+    let span = if args.session { Span::ThisShell } else { Span::Lasting };
+    let (mut has_asked, mut settled) = (false, None);
     for (at, candidate) in candidates.iter().enumerate() {
-        let verdict = mima.trust().judge(candidate);
-        // Only who names a file that was denied wants to hear of it again.
-        if matches!(verdict, Ok(Verdict::Denied)) && at > 0 {
-            continue;
-        }
-        // A record that cannot be read is made anew.
-        let project = (!matches!(verdict, Ok(Verdict::Allowed))).then_some(candidate);
-        let flake = pending_of_flake(mima, candidate)?;
-        if project.is_some() || !flake.is_empty() {
+        let (is_pending, basis) = match mima.trust().weigh(candidate) {
+            // Only who names a file that was denied wants to hear of it again.
+            Ok((Verdict::Denied, _)) if at > 0 => continue,
+            Ok((Verdict::Allowed, basis)) => (!holds(basis.as_ref(), span), basis),
+            // A record that cannot be read is made anew.
+            _ => (true, None),
+        };
+        let flake = pending_of_flake(mima, candidate, span)?;
+        if is_pending || !flake.is_empty() {
             has_asked = true;
-            ask_together(mima, project, &flake, args.yes)?;
+            ask_together(mima, is_pending.then_some(candidate), &flake, span, args.yes)?;
+        } else {
+            settled = settled.or(basis);
         }
     }
     if !has_asked {
-        term::note("it is allowed already, as it is");
+        term::note(&match settled {
+            Some(Basis::Own) | None => "it is allowed already, as it is".to_owned(),
+            Some(basis) => format!("it is allowed already,{}", basis.words()),
+        });
     }
     Ok(())
 }
 
+/// Tells whether an approval is worth as much as the one that is asked for: what ends with this
+/// shell may well become lasting.
+fn holds(basis: Option<&Basis>, span: Span) -> bool {
+    span == Span::ThisShell || basis != Some(&Basis::Shell)
+}
+
 /// Returns the files of the project's flake that are not allowed as they are.
-fn pending_of_flake(mima: &Mima, project: &Candidate) -> Result<Vec<Candidate>> {
+fn pending_of_flake(mima: &Mima, project: &Candidate, span: Span) -> Result<Vec<Candidate>> {
     // Nothing is read of one that somebody else could have written.
     if project.objection().is_some() {
         return Ok(Vec::new());
     }
     let mut files = mima.flake_files(project)?;
-    files.retain(|file| !matches!(mima.trust().judge(file), Ok(Verdict::Allowed)));
+    let trust = mima.trust();
+    files.retain(|file| match trust.weigh(file) {
+        Ok((Verdict::Allowed, basis)) => !holds(basis.as_ref(), span),
+        _ => true,
+    });
     Ok(files)
 }
 
 /// Shows what a file asks for, asks unless that has been answered, and approves it.
-pub(super) fn ask(mima: &Mima, candidate: &Candidate, is_answered: bool) -> Result<()> {
-    ask_together(mima, Some(candidate), &[], is_answered)
+pub(super) fn ask(mima: &Mima, candidate: &Candidate, span: Span, is_answered: bool) -> Result<()> {
+    ask_together(mima, Some(candidate), &[], span, is_answered)
 }
 
 /// As [`ask`], of a project file, if that is given, and of files of its flake.
@@ -61,15 +77,20 @@ fn ask_together(
     mima: &Mima,
     project: Option<&Candidate>,
     flake: &[Candidate],
+    span: Span,
     is_answered: bool,
 ) -> Result<()> {
     let all: Vec<_> = project.into_iter().chain(flake).collect();
     if let Some(objection) = all.iter().find_map(|candidate| candidate.objection()) {
         return Err(objection);
     }
-    if is_answered {
-        mima.refuse_in_tree("allow a project file unseen")?;
-    }
+    // Not even if it is asked: on a terminal of its own a program answers itself.
+    mima.refuse_in_tree("allow a project file")?;
+    all.iter().try_for_each(|candidate| mima.trust().check(candidate, span))?;
+    let until = match span {
+        Span::Lasting => "",
+        Span::ThisShell => " in this shell",
+    };
     // A user file that cannot be read is no reason to show less.
     let user = mima.user_file().map(|file| file.groups.clone()).unwrap_or_default();
     let before = |candidate| mima.trust().approved(candidate).unwrap_or_default();
@@ -85,12 +106,12 @@ fn ask_together(
     let (names, are) = (together(&paths), if paths.len() == 1 { "is" } else { "are" });
     if !is_answered {
         let answer =
-            mima.prompter().confirm(&format!("Allow {names}?")).map_err(|failure| match failure
-                .kind()
-            {
-                Kind::Locked => Failure::new(Kind::Locked, "there is no terminal to ask on")
-                    .hint("having read the file: mima allow --yes"),
-                _ => failure,
+            mima.prompter().confirm(&format!("Allow {names}{until}?")).map_err(|failure| {
+                match failure.kind() {
+                    Kind::Locked => Failure::new(Kind::Locked, "there is no terminal to ask on")
+                        .hint("having read the file: mima allow --yes"),
+                    _ => failure,
+                }
             })?;
         if !answer {
             let was = if paths.len() == 1 { "was" } else { "were" };
@@ -99,8 +120,8 @@ fn ask_together(
     }
     // The project file comes last: with it the flake is wanted.
     for candidate in all.into_iter().rev() {
-        mima.trust().allow(candidate)?;
+        mima.trust().approve(candidate, span)?;
     }
-    term::note(&format!("{names} {are} allowed"));
+    term::note(&format!("{names} {are} allowed{until}"));
     Ok(())
 }

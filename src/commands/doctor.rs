@@ -57,7 +57,7 @@ fn stale_completions() -> Vec<Finding> {
         let path = prefix.join(path);
         // One that cannot be read completes nothing.
         let Some(script) = fs::read_capped(&path, LARGEST_SCRIPT).ok().flatten() else { continue };
-        if script != completions::script(shell) {
+        if script != completions::script(shell).as_bytes() {
             found.push(Finding {
                 severity: Severity::Note,
                 subject: "install",

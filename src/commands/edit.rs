@@ -12,7 +12,7 @@ use crate::commands::allow;
 use crate::config::parse::MAX_FILE_BYTES;
 use crate::error::{Context, Failure, Result};
 use crate::flow::{Mima, PROJECT_FILE};
-use crate::trust::Verdict;
+use crate::trust::{Basis, Span};
 use crate::{fs, term};
 
 /// What to edit with where nothing is said.
@@ -21,7 +21,7 @@ const EDITORS: [&str; 2] = ["VISUAL", "EDITOR"];
 pub(super) fn run(mima: &Mima, args: &ProjectPath) -> Result<()> {
     let before = mima.candidate_at(args.path.as_deref())?;
     before.objection().map_or(Ok(()), Err)?;
-    let was_allowed = mima.trust().judge(&before)? == Verdict::Allowed;
+    let basis = mima.trust().basis(&before)?;
     let dir = mima.paths().data().join(format!("edit-{}", std::process::id()));
     fs::private_dir(mima.paths().data())?;
     fs::private_dir(&dir)?;
@@ -46,10 +46,16 @@ pub(super) fn run(mima: &Mima, args: &ProjectPath) -> Result<()> {
     std::fs::remove_dir_all(&dir).ok();
     if is_same {
         term::note(&format!("{path} is as it was"));
-        return if was_allowed { Ok(()) } else { allow::ask(mima, &after, false) };
+        return if basis.is_some() {
+            Ok(())
+        } else {
+            allow::ask(mima, &after, Span::Lasting, false)
+        };
     }
-    // What was approved before, and what was typed just now, needs no second look.
-    allow::ask(mima, &after, was_allowed && after.bytes == edited)
+    // What was approved before, and what was typed just now, needs no second look; nor is it to
+    // hold longer than it would have.
+    let span = basis.as_ref().map_or(Span::Lasting, Basis::span);
+    allow::ask(mima, &after, span, basis.is_some() && after.bytes == edited)
 }
 
 /// Runs the editor, and returns what has become of the file.

@@ -3,6 +3,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
 
 use super::export::groups::{Offered, offered};
 use super::export::split_saved;
@@ -13,6 +14,7 @@ use crate::error::{Failure, Kind, Result};
 use crate::flow::{Does, Look, Mima, Nix, Origin, Provider, Told, environment, working_directory};
 use crate::names::{VarName, nearest};
 use crate::term;
+use crate::trust::Basis;
 
 pub(super) fn run(mima: &Mima, args: &Explain) -> Result<()> {
     let name = VarName::parse(&args.var)?;
@@ -35,6 +37,12 @@ pub(super) fn run(mima: &Mima, args: &Explain) -> Result<()> {
     let is_known = !lines.is_empty();
     let shell = Shell { name: &name, before: &before, told, was, is_secret: !providers.is_empty() };
     lines.extend(shell.lines(&look, is_known));
+    if is_known {
+        let words = |(path, basis): &(PathBuf, Basis)| {
+            format!("{} is allowed{}", term::path(path), basis.words())
+        };
+        lines.extend(look.otherwise.iter().map(words));
+    }
     let lines: Vec<_> = lines.iter().map(|line| term::sanitize(line)).collect();
     let is_unknown = lines.is_empty();
     term::print_lines(lines)?;

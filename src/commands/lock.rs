@@ -7,10 +7,13 @@ use crate::term;
 
 pub(super) fn run(mima: &Mima, args: &Lock) -> Result<()> {
     let place = if args.all { "anywhere" } else { "in this terminal" };
-    term::note(&match mima.agent().lock(args.all)? {
-        None | Some(0) => format!("nothing was unlocked {place}"),
-        Some(1) => "locked 1 group".to_owned(),
-        Some(count) => format!("locked {count} groups"),
+    // One may have been started where another XDG_RUNTIME_DIR led to.
+    let agents = if args.all { mima.agents() } else { vec![mima.agent()] };
+    let counts: Vec<_> = agents.iter().map(|agent| agent.lock(args.all)).collect::<Result<_>>()?;
+    term::note(&match counts.into_iter().flatten().sum() {
+        0 => format!("nothing was unlocked {place}"),
+        1 => "locked 1 group".to_owned(),
+        count => format!("locked {count} groups"),
     });
     Ok(())
 }

@@ -50,7 +50,8 @@ fn page() -> io::Result<Vec<u8>> {
 
 /// Renders every verb that has no verbs of its own below it.
 fn render_verbs(command: &Command, path: &str, page: &mut Vec<u8>) -> io::Result<()> {
-    for verb in command.get_subcommands().filter(|verb| verb.get_name() != "help") {
+    let verbs = command.get_subcommands().filter(|verb| !verb.is_hide_set());
+    for verb in verbs.filter(|verb| verb.get_name() != "help") {
         let path = format!("{path} {}", verb.get_name());
         if verb.has_subcommands() {
             render_verbs(verb, &path, page)?;

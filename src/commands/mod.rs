@@ -1,6 +1,7 @@
 //! The verbs, one file each; and the one place that turns their outcome into an exit status.
 
 mod allow;
+mod complete;
 mod completions;
 mod deny;
 mod doctor;
@@ -17,6 +18,7 @@ mod lock;
 mod man;
 mod prune;
 mod run;
+mod schema;
 mod secret;
 mod session;
 mod set;
@@ -108,6 +110,8 @@ fn dispatch(cli: Cli) -> Result<()> {
         }
         Verb::Vault(verb) => vault::run(&mima(Asking::Allowed)?, &verb),
         Verb::Completions(args) => completions::run(&args),
+        Verb::Complete(args) => complete::run(&mima(Asking::Forbidden)?, &args),
+        Verb::Schema(args) => schema::run(&args),
         Verb::Man => man::run(),
     }
 }

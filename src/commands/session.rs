@@ -38,7 +38,7 @@ fn status(mima: &Mima, args: &Json) -> Result<()> {
         return term::print_lines(["no session agent runs; the first unlock starts one"]);
     };
     let mut lines = vec![format!("the session agent is process {}", status.pid)];
-    lines.push(format!("values are kept in {}", status.memory));
+    lines.push(format!("values are kept in {}", term::sanitize(&status.memory)));
     lines.extend(unlocked_lines(&status));
     if lines.len() == 2 {
         lines.push("nothing is unlocked here".to_owned());

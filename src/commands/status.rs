@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
+use std::path::Path;
 
 use super::export::groups::offered;
 use super::session::{unlocked_json, unlocked_lines};
@@ -14,7 +15,7 @@ use crate::flow::{
     Flake, LOCAL_FILE, Look, Mima, Nix, PROJECT_FILE, environment, plan, working_directory,
 };
 use crate::term;
-use crate::trust::Verdict;
+use crate::trust::{Basis, Verdict};
 
 pub(super) fn run(mima: &Mima, args: &Status) -> Result<()> {
     let vars = environment();
@@ -41,12 +42,15 @@ pub(super) fn run(mima: &Mima, args: &Status) -> Result<()> {
     let unlocked = session.as_ref().ok().and_then(Option::as_ref);
     if args.json {
         let file = look.nearest.as_ref().map(|(path, _)| path.to_string_lossy());
+        let basis = look.nearest.as_ref().and_then(|(path, _)| look.basis(path));
         let problems =
             look.notices.iter().chain(store.as_ref().err()).chain(session.as_ref().err());
         let problems: Vec<_> = problems.map(ToString::to_string).collect();
         term::print_json(&serde_json::json!({
             "file": file,
             "verdict": look.nearest.as_ref().map(|(_, verdict)| verdict.word()),
+            "allowed_as_in": basis.and_then(Basis::main).map(|main| main.to_string_lossy()),
+            "only_this_shell": basis == Some(&Basis::Shell),
             "groups": groups,
             "problems": problems,
             "protection": protection.map(|protection| &protection.what),
@@ -60,7 +64,8 @@ pub(super) fn run(mima: &Mima, args: &Status) -> Result<()> {
     let mut lines = Vec::new();
     match &look.nearest {
         Some((path, verdict)) => {
-            lines.push(format!("{}  {}", term::path(path), word(*verdict)));
+            let words = words_of(&look, path);
+            lines.push(format!("{}  {}{words}", term::path(path), word(*verdict)));
             lines.extend(further_files(mima, &look));
         }
         None => lines.push("no .mima.yaml here or above".to_owned()),
@@ -70,7 +75,7 @@ pub(super) fn run(mima: &Mima, args: &Status) -> Result<()> {
     }
     match loaded {
         Some(dir) => {
-            lines.push(format!("loaded in this shell: {}", term::path(std::path::Path::new(dir))));
+            lines.push(format!("loaded in this shell: {}", term::path(Path::new(dir))));
         }
         None => lines.push("nothing is loaded in this shell".to_owned()),
     }
@@ -130,9 +135,15 @@ fn further_files(mima: &Mima, look: &Look) -> Vec<String> {
         .filter_map(|path| {
             // There need not be a local file; what else is wrong with one has been noticed.
             let verdict = mima.trust().judge(&mima.candidate(&path).ok()?).ok()?;
-            Some(format!("{}  {}", term::path(&path), word(verdict)))
+            let words = words_of(look, &path);
+            Some(format!("{}  {}{words}", term::path(&path), word(verdict)))
         })
         .collect()
+}
+
+/// What there is to add to that, where it is allowed by other than the user's own word on it.
+fn words_of(look: &Look, path: &Path) -> String {
+    look.basis(path).map(Basis::words).unwrap_or_default()
 }
 
 /// The word for a verdict, to a person.

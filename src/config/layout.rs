@@ -3,7 +3,7 @@
 use super::parse::Fault;
 use super::parse::outline::Node;
 use crate::error::Result;
-use crate::names;
+use crate::names::nearest;
 
 /// What a kind of project needs. Its texts may refer to its directory as `${DIR}`.
 #[derive(Debug, PartialEq, Eq)]
@@ -96,14 +96,18 @@ impl Layout {
     }
 }
 
+/// What project files call them.
+pub(super) fn names() -> impl Iterator<Item = &'static str> {
+    LAYOUTS.iter().map(|layout| layout.name)
+}
+
 /// Reads the name of a layout.
 pub(super) fn layout(node: &Node) -> Result<&'static Layout, Fault> {
     let name = node.scalar()?;
     LAYOUTS.iter().find(|layout| layout.name == name).ok_or_else(|| {
-        let known = || LAYOUTS.iter().map(|layout| layout.name);
-        let hint = match names::nearest(name, known()) {
+        let hint = match nearest(name, names()) {
             Some(near) => format!("did you mean `{near}`?"),
-            None => format!("the layouts are: {}", known().collect::<Vec<_>>().join(", ")),
+            None => format!("the layouts are: {}", names().collect::<Vec<_>>().join(", ")),
         };
         node.fault("this is no layout").hint(hint)
     })

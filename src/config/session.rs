@@ -13,9 +13,9 @@ pub const LONGEST: Duration = Duration::from_secs(12 * 3600);
 /// Nothing can be meant by less than this but to keep nothing.
 const SHORTEST: Duration = Duration::from_secs(1);
 /// What the setting consists of.
-const KEYS: &[&str] = &["idle", "max", "scope"];
+pub(super) const KEYS: &[&str] = &["idle", "max", "scope"];
 /// The scopes, as a file has them.
-const SCOPES: &[(&str, Scope)] =
+pub(super) const SCOPES: &[(&str, Scope)] =
     &[("shell", Scope::Shell), ("terminal", Scope::Terminal), ("off", Scope::Off)];
 
 /// How long what was unlocked stays so, and for whom.

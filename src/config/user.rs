@@ -14,7 +14,7 @@ pub const EXAMPLE: &str = include_str!("user.yaml");
 /// What a file can never do, however the key is called.
 pub(super) const NEVER: &[&str] = &["allow", "allowed", "trust", "trusted"];
 /// The stores that mima knows of, whether this build has them or not.
-const KNOWN: &[&str] = &["vault", "keychain", "secret-service", "env"];
+pub(super) const KNOWN: &[&str] = &["vault", "keychain", "secret-service", "env"];
 /// Those that this build has.
 const STORES: &[(&str, StoreKind)] = &[
     ("vault", StoreKind::Vault),
@@ -70,6 +70,11 @@ impl StoreKind {
         let near = names::nearest(name, own.iter().copied());
         let hint = near.map_or(there_are, |near| format!("did you mean `{near}`?"));
         Err(("this is no store of mima".to_owned(), hint))
+    }
+
+    /// What the stores of this build are called.
+    pub fn names() -> impl Iterator<Item = &'static str> {
+        STORES.iter().map(|(name, _)| *name)
     }
 
     /// Tells whether it takes a person to get a value out, each time. The keyring of a desktop is

@@ -10,7 +10,7 @@ use crate::config::user::UserFile;
 use crate::error::{Context, Failure, Result};
 use crate::fs::{self, Lock};
 use crate::term;
-use crate::trust::{Candidate, Verdict};
+use crate::trust::Candidate;
 
 /// Which file an edit is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,7 +40,7 @@ impl Mima {
 
     /// Makes `edit` in the file, under the lock, atomically. Returns the file's path for
     /// messages, and what the variable was linked to before. A project file that was allowed
-    /// stays so: the user has just said what to change in it.
+    /// stays so, as long as it would have: the user has just said what to change in it.
     pub fn edit(&self, target: Target, edit: &Edit) -> Result<(PathBuf, Edited)> {
         self.refuse_in_tree("change what a group gives")?;
         fs::private_dir(self.paths().data())?;
@@ -48,9 +48,9 @@ impl Mima {
         let Source { path, bytes, project } = self.source(target)?;
         let edited = apply(&bytes, edit, &term::path(&path))?;
         let trust = self.trust();
-        let was_allowed = match &project {
-            Some(candidate) => trust.judge(candidate)? == Verdict::Allowed,
-            None => false,
+        let basis = match &project {
+            Some(candidate) => trust.basis(candidate)?,
+            None => None,
         };
         if bytes != edited.bytes {
             // A link stays one, and a dotfiles repository keeps its file.
@@ -61,11 +61,11 @@ impl Mima {
             }
         }
         drop(lock);
-        if was_allowed {
+        if let Some(basis) = basis {
             let candidate = self.candidate(&path)?;
             // Only what was written here: somebody else may have been faster.
             if candidate.bytes == edited.bytes {
-                trust.allow(&candidate)?;
+                trust.approve(&candidate, basis.span())?;
             }
         }
         Ok((path, edited))

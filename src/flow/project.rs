@@ -11,6 +11,7 @@ use rustix::io::Errno;
 use sha2::{Digest, Sha256};
 
 use super::flake::{self, Flake};
+use super::session::this_shell;
 use super::watch::Watching;
 use super::{Mima, patterns};
 use crate::config::groups::Groups;
@@ -19,7 +20,7 @@ use crate::config::project::ProjectFile;
 use crate::error::{Context, Failure, Kind, Result};
 use crate::fs::identity;
 use crate::term;
-use crate::trust::{self, Candidate, Trust, Verdict};
+use crate::trust::{self, Basis, Candidate, Trust, Verdict};
 
 /// The name of a project file.
 pub const PROJECT_FILE: &str = ".mima.yaml";
@@ -37,6 +38,8 @@ pub struct Look {
     pub nearest: Option<(PathBuf, Verdict)>,
     /// What is loaded: outermost first. None unless the nearest file is allowed.
     pub layers: Vec<Layer>,
+    /// What is allowed by other than the user's own word on it, and by what.
+    pub otherwise: Vec<(PathBuf, Basis)>,
     /// What the user should know, once.
     pub notices: Vec<Failure>,
     /// What the outcome depends on.
@@ -123,6 +126,19 @@ impl Look {
     pub fn give_up(&mut self, failure: Failure) {
         self.layers.clear();
         self.notices.push(failure);
+    }
+
+    /// What a file is allowed by, where that is not the user's own word on it.
+    pub fn basis(&self, path: &Path) -> Option<&Basis> {
+        self.otherwise.iter().find(|(of, _)| of == path).map(|(_, basis)| basis)
+    }
+
+    fn note_basis(&mut self, candidate: &Candidate, basis: Basis) {
+        // What is said in mima's records is looked at anyway.
+        if let Basis::Main(linked) = &basis {
+            linked.ties.iter().for_each(|file| self.watching.look_at_own(file));
+        }
+        self.otherwise.push((candidate.path.clone(), basis));
     }
 
     pub(super) fn note_input(&mut self, candidate: &Candidate, verdict: Verdict) {
@@ -258,7 +274,7 @@ impl Mima {
 
     /// The records of what was approved.
     pub fn trust(&self) -> Trust {
-        Trust::new(self.paths())
+        Trust::new(self.paths(), this_shell)
     }
 
     /// Returns the groups that count in the working directory: those of an allowed project
@@ -307,8 +323,11 @@ fn judge(
     look: &mut Look,
     is_nearest: bool,
 ) -> Result<Verdict> {
-    let verdict = trust.judge(candidate)?;
+    let (verdict, basis) = trust.weigh(candidate)?;
     look.note_input(candidate, verdict);
+    if let Some(basis) = basis.filter(|basis| *basis != Basis::Own) {
+        look.note_basis(candidate, basis);
+    }
     let not_allowed = |word: &str| {
         let path = term::path(&candidate.path);
         let how = how_to_allow(candidate, is_nearest);

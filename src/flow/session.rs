@@ -9,7 +9,7 @@ use std::os::unix::ffi::OsStrExt;
 
 use sha2::{Digest as _, Sha256};
 
-use super::{Mima, Wanted, own_binary};
+use super::{Mima, Wanted};
 use crate::config::groups::{Link, Links};
 use crate::config::session::{LONGEST, Scope, Settings};
 use crate::config::user::StoreKind;
@@ -21,7 +21,7 @@ use crate::session::scope::{self, Kernel, System};
 use crate::session::wire::{self, Digest, Put, Refusal, Whose};
 use crate::session::{Client, Kept, Place};
 use crate::store::{Store, Unlocked};
-use crate::term;
+use crate::{term, trust};
 
 /// What values are wanted for.
 pub struct Purpose<'a> {
@@ -58,18 +58,29 @@ impl Mima {
         Client::new(Place::of(&self.paths))
     }
 
+    /// All session agents that there may be.
+    pub fn agents(&self) -> Vec<Client> {
+        Place::all(&self.paths).into_iter().map(Client::new).collect()
+    }
+
     /// Fails in what `mima run --grant` or `--scrub` has started: a program that was given
     /// little is not to give itself more. `what` is what it would do.
     pub fn refuse_in_tree(&self, what: &str) -> Result<()> {
-        // Where there is no agent, there is no tree.
-        match self.agent().status() {
-            Ok(Some(status)) if status.is_granted => Err(Failure::new(
-                Kind::Refused,
-                format!("could not {what} in what `mima run --grant` or `--scrub` has started"),
-            )
-            .hint("run it in a terminal of your own")),
-            _ => Ok(()),
+        // Whoever is in a tree says where mima looks; so all places count.
+        for agent in self.agents() {
+            let what = || format!("could not {what}");
+            // Where there is no agent, there is no tree. One that does not answer may know of one.
+            let status = agent.status().map_err(|failure| {
+                Failure::new(Kind::Refused, format!("{}: {failure}", what()))
+                    .hint("mima session stop")
+            })?;
+            if status.is_some_and(|status| status.is_granted) {
+                let where_ = "in what `mima run --grant` or `--scrub` has started";
+                return Err(Failure::new(Kind::Refused, format!("{} {where_}", what()))
+                    .hint("run it in a terminal of your own"));
+            }
         }
+        Ok(())
     }
 }
 
@@ -174,9 +185,7 @@ impl Session<'_> {
             let Some(state) = store.state(&names)? else { return Ok(None) };
             let links: Vec<_> =
                 links.iter().map(|(var, secret)| format!("{var}={secret}\n")).collect();
-            // What was unlocked for one scope is not there for another one.
-            let source =
-                format!("{}\n{}\n{}", kind.word(), self.settings.scope.word(), links.concat());
+            let source = format!("{}\n{}", kind.word(), links.concat());
             let source = [source.as_bytes(), data];
             let (source, state) = (digest(&source.concat()), digest(state.as_bytes()));
             known.push(wire::Wanted { group: group.clone(), source, state });
@@ -198,7 +207,12 @@ impl Session<'_> {
         known: Option<&[wire::Wanted]>,
         is_use: bool,
     ) -> Option<Vec<(VarName, Secret)>> {
-        match self.client.get(known?.to_vec(), is_use) {
+        let within = match self.settings.scope {
+            Scope::Shell => Whose::Shell,
+            Scope::Terminal => Whose::Terminal,
+            Scope::Off => Whose::Tree,
+        };
+        match self.client.get(known?.to_vec(), within, is_use) {
             // All of it, or nothing. (threat G6)
             Ok(values) => values
                 .map(|values| wanted.in_order(values))
@@ -252,7 +266,7 @@ impl Session<'_> {
         let vars = set.values.iter().map(|(name, value)| (name.clone(), len(value))).collect();
         let put = Put { whose, idle, max, wanted: set.wanted.clone(), vars };
         let values: Vec<_> = set.values.iter().map(|(_, value)| value).collect();
-        self.client.put(&put, &values, &own_binary()?)
+        self.client.put(&put, &values)
     }
 
     fn complain(&self, failure: &Failure) {
@@ -354,6 +368,15 @@ impl Session<'_> {
 /// This process, as the kernel sees it.
 fn me() -> Option<crate::sys::processes::Process> {
     System.process(rustix::process::getpid().as_raw_nonzero().get())
+}
+
+/// The shell that this was typed at, for approvals that end with it: the same that an unlock is
+/// kept for, and until it becomes another program. (threat A18)
+pub(super) fn this_shell() -> Option<trust::Shell> {
+    let scope = scope::shell_scope(&System, &me()?)?;
+    let shell = scope.root();
+    let mark = Sha256::digest(shell.text()).into();
+    Some(trust::Shell { pid: shell.pid, start: shell.start, mark })
 }
 
 fn stranger() -> Failure {

@@ -41,6 +41,12 @@ macro_rules! name {
                 }
             }
 
+            /// The rule as a regular expression, for other programs.
+            pub fn pattern() -> String {
+                let (first, rest): (fn(char) -> bool, fn(char) -> bool) = ($first, $rest);
+                format!("^[{}][{}]{{0,{}}}$", class(first), class(rest), $max - 1)
+            }
+
             /// Lends the name out as text.
             pub fn as_str(&self) -> &str {
                 &self.0
@@ -74,6 +80,24 @@ name! {
     VarName, "a variable",
     "a variable's name starts with a letter or `_` and goes on with letters, digits, `_`; 128 at most",
     128, |c| c.is_ascii_alphabetic() || c == '_', |c| c.is_ascii_alphanumeric() || c == '_'
+}
+
+/// Writes the characters of ASCII that fit as what stands between the brackets of a regular
+/// expression.
+fn class(fits: fn(char) -> bool) -> String {
+    let fitting: Vec<char> = ('!'..='~').filter(|c| fits(*c)).collect();
+    let mut class = String::new();
+    for run in fitting.chunk_by(|a, b| u32::from(*a) + 1 == u32::from(*b)) {
+        match run {
+            [first, _, .., last] => class.extend([*first, '-', *last]),
+            // A bare `-` between two others would be a range.
+            few => few.iter().for_each(|c| {
+                class.extend("-]\\^".contains(*c).then_some('\\'));
+                class.push(*c);
+            }),
+        }
+    }
+    class
 }
 
 impl From<&VarName> for SecretName {
@@ -161,6 +185,13 @@ fn assert_sorted(words: &Words) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_rule_is_a_regular_expression_too() {
+        assert_eq!(GroupName::pattern(), r"^[0-9A-Za-z][\-.0-9A-Z_a-z]{0,63}$");
+        assert_eq!(SecretName::pattern(), r"^[0-9A-Za-z][+\-.0-9@-Z_a-z]{0,127}$");
+        assert_eq!(VarName::pattern(), "^[A-Z_a-z][0-9A-Z_a-z]{0,127}$");
+    }
 
     #[test]
     fn names_follow_their_rules() {

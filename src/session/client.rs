@@ -5,7 +5,6 @@
 
 use std::io::{self, ErrorKind, IoSlice, IoSliceMut, Read, Write};
 use std::os::unix::net::UnixStream;
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use zeroize::Zeroizing;
@@ -13,7 +12,8 @@ use zeroize::Zeroizing;
 use super::socket::{PATIENCE, Place};
 use super::start;
 use super::wire::{
-    Fault, HEADER, Header, LARGEST_GROUP, Put, READY, Refusal, Reply, Request, Status, Vars, Wanted,
+    Fault, HEADER, Header, LARGEST_GROUP, Put, READY, Refusal, Reply, Request, Status, Vars,
+    Wanted, Whose,
 };
 use crate::error::{Context, Failure, Result};
 use crate::names::{GroupName, VarName};
@@ -43,18 +43,19 @@ impl Client {
         Self { place }
     }
 
-    /// Gets all values of the groups, in their order. `None` if the agent does not have all of
+    /// Gets all values of the groups, in their order, of what is unlocked `within`. `None` if the agent does not have all of
     /// them for this process, or is not there.
     pub fn get(
         &self,
         wanted: Vec<Wanted>,
+        within: Whose,
         is_use: bool,
     ) -> Result<Option<Vec<(GroupName, Values)>>> {
         // The agent looks at who is asking as soon as they connect, and is not to see less of an
         // honest process than of any other. Nothing secret is here yet.
         let names: Vec<_> = wanted.iter().map(|wanted| wanted.group.clone()).collect();
         sys::process::set_dumpable(true);
-        let asked = self.ask(&Request::Get { wanted, is_use });
+        let asked = self.ask(&Request::Get { wanted, within, is_use });
         sys::process::set_dumpable(false);
         let Some((mut agent, reply)) = asked? else { return Ok(None) };
         match reply {
@@ -68,8 +69,8 @@ impl Client {
         }
     }
 
-    /// Lets the agent keep values, and starts `program` as the agent if there is none.
-    pub fn put(&self, put: &Put, values: &[&Secret], program: &Path) -> Result<Kept> {
+    /// Lets the agent keep values, and starts one if there is none.
+    pub fn put(&self, put: &Put, values: &[&Secret]) -> Result<Kept> {
         let start = Instant::now();
         while start.elapsed() < PATIENCE {
             // One that is just ending, or of another version, is gone in a moment.
@@ -80,7 +81,7 @@ impl Client {
                     _ => Err(nonsense()),
                 };
             }
-            start::start(&self.place, program)?;
+            start::start(&self.place)?;
             std::thread::sleep(MOMENT);
         }
         Err(Failure::failed("the session agent did not answer"))

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use super::scope::{Kernel, is_unchanged};
 use super::server::Accepted;
+use super::table::room;
 use super::wire::{Fault, HEADER, Header, READY, Reply, Request};
 use crate::sys::memory::Locked;
 use crate::sys::peer::Peer;
@@ -125,14 +126,14 @@ impl Connection {
         if let State::Request(bytes) = &self.state { bytes.capacity() } else { 0 }
     }
 
-    /// What it is about to send, or sending, and how many bytes that takes.
+    /// What it is about to send, or sending, and how much memory that takes.
     pub(super) fn coming(&self) -> Option<(&Accepted, usize)> {
         let state = match &self.state {
             State::Reply { next: Some(next), .. } => next,
             state => state,
         };
         let State::Values { put, into, .. } = state else { return None };
-        Some((put, into.bytes().len()))
+        Some((put, room(put.vars(), into.bytes().len())))
     }
 
     /// Ends it. What it has sent so far is wiped.

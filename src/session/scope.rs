@@ -21,6 +21,9 @@ pub trait Kernel {
     fn user(&self, pid: i32) -> Option<u32>;
     /// What tells its program from all others: device and inode.
     fn program(&self, pid: i32) -> Option<(u64, u64)>;
+    /// Tells whether what it has not started itself may come to be its child, as what is left
+    /// of a tree comes to the first process of a container; or whether that cannot be told.
+    fn adopts(&self, pid: i32) -> bool;
 }
 
 /// The kernel itself.
@@ -37,6 +40,10 @@ impl Kernel for System {
 
     fn program(&self, pid: i32) -> Option<(u64, u64)> {
         processes::executable(pid)
+    }
+
+    fn adopts(&self, pid: i32) -> bool {
+        processes::adopts(pid)
     }
 }
 
@@ -61,6 +68,13 @@ impl Identity {
     /// Tells whether both are the same process, whatever it runs.
     pub fn is_same_process(&self, other: &Self) -> bool {
         (self.pid, self.start) == (other.pid, other.start)
+    }
+
+    /// Returns a text that is the same for what is equal, and for nothing else.
+    pub fn text(&self) -> String {
+        let Self { pid, start, image } = self;
+        let image = image.as_ref().map(|Image { program, layout }| (program, layout));
+        format!("{pid} {start} {image:?}")
     }
 }
 
@@ -102,13 +116,14 @@ fn parent(kernel: &dyn Kernel, child: &Process) -> Option<Process> {
     (is_parent && parent.start <= child.start && parent.pid != child.pid).then_some(parent)
 }
 
-/// Finds the shell that `client` was typed at.
+/// Finds the shell that `client` was typed at. A shell that adopts orphans is none: what a
+/// program has left behind would look as if it had been typed there.
 pub fn shell(kernel: &dyn Kernel, client: &Process) -> Option<Process> {
     let mut at = parent(kernel, client)?;
     for _ in 0..DEEPEST {
         if at.has_execed {
             let same = at.session == client.session && at.terminal == client.terminal;
-            return (same && at.terminal != 0).then_some(at);
+            return (same && at.terminal != 0 && !kernel.adopts(at.pid)).then_some(at);
         }
         at = parent(kernel, &at)?;
     }
@@ -144,7 +159,7 @@ pub fn tree_scope(client: &Process) -> Scope {
 /// Tells whether an unlock may be kept for `shell` without anybody having said so: only a
 /// person types there, if it leads the session, or if all that stands above it in the session
 /// acts as another user, as login(1) and su(1) do. A shell that some program has started for
-/// itself looks just as a nested one.
+/// itself looks just as a nested one. So does a script that leads a terminal look as a shell.
 pub fn keeps_by_itself(kernel: &dyn Kernel, shell: &Process) -> bool {
     let Some(user) = kernel.user(shell.pid) else { return false };
     let mut at = shell.clone();
@@ -165,15 +180,28 @@ pub fn keeps_by_itself(kernel: &dyn Kernel, shell: &Process) -> bool {
     false
 }
 
-/// Returns the ancestors of `client`, itself first.
-pub fn ancestors(kernel: &dyn Kernel, client: &Process) -> Vec<Identity> {
+/// The ancestors of a process, itself first.
+#[derive(Debug)]
+pub struct Ancestors {
+    /// Those that were found.
+    pub found: Vec<Identity>,
+    /// Whether these are all of them.
+    pub is_whole: bool,
+}
+
+/// Returns the ancestors of `client`.
+pub fn ancestors(kernel: &dyn Kernel, client: &Process) -> Ancestors {
     let mut found = Vec::new();
-    let mut next = Some(client.clone());
-    while let Some(at) = next.filter(|_| found.len() <= DEEPEST) {
+    let mut at = client.clone();
+    loop {
         found.push(Identity { pid: at.pid, start: at.start, image: None });
-        next = parent(kernel, &at);
+        // The first of all processes that can be seen from here.
+        let is_whole = at.parent == 0;
+        match parent(kernel, &at).filter(|_| found.len() <= DEEPEST) {
+            Some(above) => at = above,
+            None => return Ancestors { found, is_whole },
+        }
     }
-    found
 }
 
 /// Tells whether `now` is still the process that `before` was, and runs the same program. What

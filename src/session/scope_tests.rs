@@ -41,6 +41,10 @@ impl Kernel for Fake {
         let (process, _) = self.processes.get(&pid)?;
         Some((8, process.name.bytes().map(u64::from).sum()))
     }
+
+    fn adopts(&self, pid: i32) -> bool {
+        pid == 1
+    }
 }
 
 impl Fake {
@@ -154,7 +158,17 @@ fn a_session_whose_leader_cannot_be_seen_keeps_nothing_by_itself() {
     assert_eq!(fake.shell_of(101), Some(100), "it can be unlocked by name");
     assert!(!keeps_by_itself(&fake, fake.get(100)));
     assert_eq!(terminal_scope(&fake, fake.get(101)), None);
-    assert_eq!(ancestors(&fake, fake.get(101)).len(), 2);
+    assert_eq!(ancestors(&fake, fake.get(101)).found.len(), 2);
+}
+
+/// The first process of a container gets what programs leave behind.
+#[test]
+fn t_h3_a_shell_that_adopts_orphans_is_none() {
+    let mut fake = Fake::default();
+    fake.processes.insert(1, (process(1, 0, "bash", 1), ME));
+    fake.processes.insert(100, (process(100, 1, "mima", 1), ME));
+    assert_eq!(shell(&fake, fake.get(100)), None);
+    assert_eq!(shell_scope(&fake, fake.get(100)), None);
 }
 
 #[test]
@@ -196,7 +210,7 @@ fn t_h5_a_parent_is_no_younger_than_its_child() {
         let mut fake = chain("bash+ mima");
         fake.change(100, |bash| bash.start = start);
         assert_eq!(fake.shell_of(101), want, "{start}");
-        let found = ancestors(&fake, fake.get(101));
+        let found = ancestors(&fake, fake.get(101)).found;
         assert_eq!(found.iter().any(|known| known.pid == 100), want.is_some(), "{start}");
     }
     // Further up as well.
@@ -222,7 +236,7 @@ fn t_h5_a_child_is_looked_at_again() {
         fake.changed = changed.clone();
         assert_eq!(fake.shell_of(102), None, "{changed:?}");
         fake.changes.set(Some((101, 1)));
-        assert_eq!(ancestors(&fake, fake.get(102)).len(), 2, "{changed:?}");
+        assert_eq!(ancestors(&fake, fake.get(102)).found.len(), 2, "{changed:?}");
         fake.changes.set(Some((101, 9)));
         assert_eq!(fake.shell_of(102), Some(100));
     }
@@ -236,19 +250,19 @@ fn a_walk_ends_after_64_ancestors_and_in_a_circle() {
     assert_eq!(chain(&forks(64)).shell_of(last(64)), None);
     assert_eq!(chain(&forks(5000)).shell_of(last(5000)), None);
     let fake = chain(&forks(5000));
-    assert_eq!(ancestors(&fake, fake.get(last(5000))).len(), 65);
+    assert_eq!(ancestors(&fake, fake.get(last(5000))).found.len(), 65);
 
     // Parents of each other, which no kernel tells of.
     let mut fake = chain("(fork) (fork) mima");
     fake.change(100, |first| (first.parent, first.start, first.session) = (101, 5, 7));
     fake.change(101, |second| (second.start, second.session) = (5, 7));
     assert_eq!(fake.shell_of(102), None);
-    assert_eq!(ancestors(&fake, fake.get(102)).len(), 65);
+    assert_eq!(ancestors(&fake, fake.get(102)).found.len(), 65);
     assert!(!keeps_by_itself(&fake, fake.get(101)));
     // Its own.
     fake.change(101, |own| own.parent = 101);
     assert_eq!(fake.shell_of(102), None);
-    assert_eq!(ancestors(&fake, fake.get(102)).len(), 2);
+    assert_eq!(ancestors(&fake, fake.get(102)).found.len(), 2);
 }
 
 /// What cannot be told apart from its next self is nobody's.
@@ -321,7 +335,7 @@ fn a_tree_is_of_a_process_whatever_it_becomes() {
         mima.image = [7; 3];
         mima.name = "claude".to_owned();
     });
-    let found = ancestors(&fake, fake.get(104));
+    let found = ancestors(&fake, fake.get(104)).found;
     assert_eq!(
         found.iter().map(|known| known.pid).collect::<Vec<_>>(),
         [104, 103, 102, 101, 100, 1]
@@ -329,11 +343,11 @@ fn a_tree_is_of_a_process_whatever_it_becomes() {
     assert!(found.iter().any(|known| known.is_same_process(&root)));
     // A later process of the same id is another one.
     fake.change(101, |other| other.start -= 1);
-    let found = ancestors(&fake, fake.get(104));
+    let found = ancestors(&fake, fake.get(104)).found;
     assert!(!found.iter().any(|known| known.is_same_process(&root)));
     // An orphan is init's.
     fake.change(103, |node| node.parent = 1);
-    let found = ancestors(&fake, fake.get(104));
+    let found = ancestors(&fake, fake.get(104)).found;
     assert_eq!(found.iter().map(|known| known.pid).collect::<Vec<_>>(), [104, 103, 1]);
 }
 

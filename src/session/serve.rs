@@ -26,6 +26,7 @@ pub enum How<'a> {
 pub fn serve(how: How) -> Result<()> {
     let what = "could not become the session agent";
     sys::process::deny_tracing().context(what)?;
+    sys::process::take_own_name();
     let signals = SignalPipe::new().context(what)?;
     let (listener, lock): (UnixListener, Option<File>) = match how {
         How::Inherited => {

@@ -16,7 +16,7 @@ use super::clock::{Clock, SleepWatch};
 use super::connection::{Connection, Progress, State};
 use super::scope::{Kernel, Scope};
 use super::table::{New, Table};
-use super::wire::{Put, Refusal, Reply};
+use super::wire::{Put, Refusal, Reply, Vars};
 use crate::sys::exit::Exit;
 use crate::sys::processes::Process;
 use crate::sys::signal_pipe::{Caught, SignalPipe};
@@ -29,8 +29,10 @@ const MOST_GROUPS: usize = 256;
 const OWN_FILES: usize = 16;
 /// How many bytes all unfinished requests may take.
 const MOST_BUFFERED: usize = 8 << 20;
-/// A request that has not come whole after this may have to make room for another client.
+/// Who has not gone on for so long may have to make room for another client.
 const PROMPT: Duration = Duration::from_millis(50);
+/// How many clients are accepted before the others are looked after again.
+const AT_ONCE: usize = 64;
 /// How long nothing is accepted after the system has run out of descriptors. (threat G10)
 const BACK_OFF: Duration = Duration::from_millis(100);
 /// How often to look for what nothing reports: sleep, the screen, the socket's place.
@@ -44,6 +46,13 @@ pub(super) struct Accepted {
     scope: Scope,
     session: i32,
     exit: Exit,
+}
+
+impl Accepted {
+    /// The variables whose values come.
+    pub(super) fn vars(&self) -> &Vars {
+        &self.put.vars
+    }
 }
 
 /// What the agent stands on: all that a test may want to replace.
@@ -144,7 +153,7 @@ impl<'a> Server<'a> {
                     self.connections.swap_remove(at);
                 }
             }
-            self.accept(now);
+            self.accept();
         }
     }
 
@@ -235,8 +244,13 @@ impl<'a> Server<'a> {
         Ok(ready.filter(|(_, fd)| !fd.revents().is_empty()).map(|(at, _)| at).collect())
     }
 
-    fn accept(&mut self, now: Duration) {
-        while self.may_accept(now) {
+    /// Accepts some of those who wait; the next turn of the loop comes at once if there are more.
+    fn accept(&mut self) {
+        for _ in 0..AT_ONCE {
+            let now = self.ground.clock.with_sleep();
+            if !self.may_accept(now) {
+                return;
+            }
             if self.connections.len() >= self.most_clients && !self.make_room(now) {
                 self.accept_after = now.saturating_add(Duration::from_millis(10));
                 return;
@@ -265,11 +279,11 @@ impl<'a> Server<'a> {
         }
     }
 
-    /// Closes the connection that has kept its request back for longest.
+    /// Closes the connection that has waited for its client for longest.
     fn make_room(&mut self, now: Duration) -> bool {
         let limit = now.saturating_add(super::connection::PATIENCE).saturating_sub(PROMPT);
         let slow = self.connections.iter().enumerate().filter(|(_, connection)| {
-            matches!(connection.state, State::Request(_)) && connection.deadline <= limit
+            !matches!(connection.state, State::Sending { .. }) && connection.deadline <= limit
         });
         let Some((at, _)) = slow.min_by_key(|(_, connection)| connection.deadline) else {
             return false;

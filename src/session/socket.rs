@@ -30,6 +30,11 @@ impl Place {
         Self { dir: paths.runtime() }
     }
 
+    /// Finds all places where an agent may be, that one first.
+    pub fn all(paths: &Paths) -> Vec<Self> {
+        paths.runtimes().into_iter().map(|dir| Self { dir }).collect()
+    }
+
     /// Returns the one that a socket was made in.
     pub(super) fn of_listener(listener: &UnixListener) -> io::Result<Self> {
         let address = listener.local_addr()?;

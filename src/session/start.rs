@@ -11,7 +11,7 @@ use std::os::unix::net::UnixListener;
 use std::path::Path;
 
 use super::socket::{Place, sandboxed};
-use crate::error::{Context, Failure, Result};
+use crate::error::{Context, Result};
 use crate::{fs, sys, term};
 
 /// The arguments of the agent that a client starts, which nobody types: its socket is standard
@@ -50,17 +50,13 @@ pub(super) fn take(place: &Place) -> Result<Option<Held>> {
     Ok(Some(Held { listener, lock }))
 }
 
-/// Starts `program` as the agent, unless there is one.
-pub(super) fn start(place: &Place, program: &Path) -> Result<()> {
+/// Starts mima as the agent, unless there is one.
+pub(super) fn start(place: &Place) -> Result<()> {
     let Some(Held { listener, lock }) = take(place)? else { return Ok(()) };
-    let args = INHERITED.map(std::ffi::OsStr::new);
-    sys::detach::spawn(program, &args, listener.into(), lock.into()).map_err(|error| {
-        Failure::failed(format!(
-            "could not start {} as the session agent: {}",
-            term::path(program),
-            crate::error::describe(&error)
-        ))
-    })
+    let what = "could not start mima as the session agent";
+    let program = sys::process::own_program().context(what)?;
+    let args = ["mima"].iter().chain(&INHERITED).map(std::ffi::OsStr::new).collect::<Vec<_>>();
+    sys::detach::spawn(&program, &args, listener.into(), lock.into()).context(what)
 }
 
 /// Locks the file at `path`, which may be new. `None` if somebody has it locked.

@@ -3,15 +3,17 @@
 use std::cell::OnceCell;
 use std::time::Duration;
 
-use super::scope::{self, Identity, Kernel, Scope};
-use super::wire::{Unlocked, Vars, Wanted};
+use super::scope::{self, Ancestors, Kernel, Scope};
+use super::wire::{Unlocked, Vars, Wanted, Whose};
 use crate::config::session::LONGEST;
 use crate::names::GroupName;
 use crate::sys::exit::Exit;
 use crate::sys::memory::Locked;
 use crate::sys::processes::Process;
 
-/// How much memory all values may take, in bytes.
+/// How much memory the name of a variable takes, in bytes.
+const NAME: usize = 96;
+/// How much memory all groups may take, in bytes.
 pub(super) const LARGEST: usize = 24 << 20;
 
 /// What a client is, to the table. The kernel is asked no more than what is unlocked needs.
@@ -21,14 +23,25 @@ pub(super) struct Client<'a> {
     pub(super) process: Process,
     shell: OnceCell<Option<Scope>>,
     terminal: OnceCell<Option<Scope>>,
-    ancestors: OnceCell<Vec<Identity>>,
+    ancestors: OnceCell<Ancestors>,
+    is_mima: OnceCell<Option<bool>>,
 }
 
 impl<'a> Client<'a> {
     /// Takes what a process is for what it says.
     pub(super) fn new(kernel: &'a dyn Kernel, process: Process) -> Self {
         let (shell, terminal) = (OnceCell::new(), OnceCell::new());
-        Self { kernel, process, shell, terminal, ancestors: OnceCell::new() }
+        let (ancestors, is_mima) = (OnceCell::new(), OnceCell::new());
+        Self { kernel, process, shell, terminal, ancestors, is_mima }
+    }
+
+    /// Tells whether it runs the very program that the agent runs; `None` if it may not be looked
+    /// into, as mima itself while it holds secrets.
+    pub(super) fn is_mima(&self) -> Option<bool> {
+        *self.is_mima.get_or_init(|| {
+            let own = self.kernel.program(i32::try_from(std::process::id()).ok()?)?;
+            Some(self.kernel.program(self.process.pid)? == own)
+        })
     }
 
     /// The shell it was typed at, if one can be told.
@@ -41,8 +54,8 @@ impl<'a> Client<'a> {
         self.terminal.get_or_init(|| scope::terminal_scope(self.kernel, &self.process)).as_ref()
     }
 
-    /// Its ancestors, itself first.
-    fn ancestors(&self) -> &[Identity] {
+    /// Its ancestors.
+    fn ancestors(&self) -> &Ancestors {
         self.ancestors.get_or_init(|| scope::ancestors(self.kernel, &self.process))
     }
 
@@ -53,9 +66,15 @@ impl<'a> Client<'a> {
             Scope::Terminal(..) => self.terminal() == Some(scope),
             Scope::Tree(root) => {
                 let own = (self.process.pid, self.process.start) == (root.pid, root.start);
-                own || self.ancestors().iter().any(|known| known.is_same_process(root))
+                own || self.ancestors().found.iter().any(|known| known.is_same_process(root))
             }
         }
+    }
+
+    /// Tells whether the client may be in some tree that it cannot be found in: an orphan, or far
+    /// below. Nobody has typed it, in any case.
+    fn may_be_in_any_tree(&self) -> bool {
+        !self.ancestors().is_whole || scope::shell(self.kernel, &self.process).is_none()
     }
 
     /// Tells whether the client runs at this shell, which has become another program.
@@ -166,13 +185,22 @@ impl Table {
 
     /// Tells whether another group can be kept, with what is on its way `more` bytes long.
     pub(super) fn has_room(&self, more: usize) -> bool {
-        let held: usize = self.entries.iter().map(|entry| entry.values.bytes().len()).sum();
+        let sizes = self.entries.iter().map(|entry| room(&entry.vars, entry.values.bytes().len()));
+        let held: usize = sizes.sum();
         self.entries.len() < self.most && held.saturating_add(more) <= LARGEST
     }
 
     /// Finds a group in exactly the state that is wanted, after [`Table::expire`]. What no longer
     /// is in that state, or whose shell has become another program, goes. (threats: H5, H11, G14)
-    pub(super) fn find(&mut self, client: &Client, wanted: &Wanted, now: Duration) -> Option<u64> {
+    /// What was unlocked for more than `within` does not count: what others leave for the whole
+    /// terminal must not be taken for what was typed.
+    pub(super) fn find(
+        &mut self,
+        client: &Client,
+        wanted: &Wanted,
+        within: Whose,
+        now: Duration,
+    ) -> Option<u64> {
         self.entries.retain(|entry| {
             let is_stale = client.may_use(&entry.scope)
                 && is_same_group(&entry.wanted, wanted)
@@ -180,7 +208,15 @@ impl Table {
             !is_stale && !client.has_outlived(&entry.scope)
         });
         let fits = |entry: &&Entry| {
-            entry.wanted == *wanted && client.may_use(&entry.scope) && now < entry.deadline()
+            // Another program that was typed has to become mima to get anything: so it is no
+            // longer there to do something with it.
+            let counts = match entry.scope {
+                Scope::Tree(_) => true,
+                Scope::Shell(..) => within != Whose::Tree && client.is_mima() == Some(true),
+                Scope::Terminal(..) => within == Whose::Terminal && client.is_mima() == Some(true),
+            };
+            let fits = counts && entry.wanted == *wanted && client.may_use(&entry.scope);
+            fits && now < entry.deadline()
         };
         self.entries.iter().find(fits).map(|entry| entry.id)
     }
@@ -264,10 +300,17 @@ impl Table {
         self.entries.iter().filter(is_shown).map(told).collect()
     }
 
-    /// Tells whether this client runs in a tree that was marked.
+    /// Tells whether this client runs in a tree that was marked, or may do so.
     pub(super) fn is_granted(&self, client: &Client) -> bool {
-        self.entries.iter().any(|entry| entry.is_fence() && client.may_use(&entry.scope))
+        let mut fences = self.entries.iter().filter(|entry| entry.is_fence()).peekable();
+        fences.peek().is_some()
+            && (client.may_be_in_any_tree() || fences.any(|entry| client.may_use(&entry.scope)))
     }
+}
+
+/// How much memory a group takes, in bytes: its values, and about as much for each name.
+pub(super) fn room(vars: &Vars, values: usize) -> usize {
+    vars.len().saturating_mul(NAME).saturating_add(values)
 }
 
 /// Tells whether both are one group, in whatever state.

@@ -39,6 +39,10 @@ impl Kernel for Shells {
     fn program(&self, _: i32) -> Option<(u64, u64)> {
         Some((1, 2))
     }
+
+    fn adopts(&self, pid: i32) -> bool {
+        pid == 1
+    }
 }
 
 fn process(pid: i32) -> Process {
@@ -90,7 +94,7 @@ fn with_dev() -> Table {
 
 fn get(table: &mut Table, pid: i32, wanted: &Wanted, now: Duration) -> Option<String> {
     table.expire(now);
-    let id = table.find(&client(pid), wanted, now)?;
+    let id = table.find(&client(pid), wanted, Whose::Terminal, now)?;
     let values = table.values(id, now)?;
     Some(String::from_utf8(values.to_vec()).unwrap())
 }
@@ -108,7 +112,7 @@ fn what_was_put_is_found_by_the_same_shell_and_nobody_else() {
     assert_eq!(get_dev(&mut table, 201, now), None, "another shell");
     assert_eq!(get_dev(&mut table, 100, now), None, "the shell itself was typed nowhere");
     assert_eq!(table.entries().len(), 1, "strangers change nothing");
-    let id = table.find(&client(101), &wanted("dev", 1), now).unwrap();
+    let id = table.find(&client(101), &wanted("dev", 1), Whose::Terminal, now).unwrap();
     let (group, vars) = table.vars(id).unwrap();
     assert_eq!((group.as_str(), vars.len()), ("dev", 1));
     assert!(table.vars(id + 1).is_none() && table.values(id + 1, now).is_none());
@@ -143,16 +147,17 @@ fn t_h7_idle_and_absolute_deadline_end_it_at_the_moment() {
 
     // Also if nobody has looked yet whether it is over.
     let mut table = with_dev();
-    assert_eq!(table.find(&client(101), &wanted("dev", 1), secs(1010)), None);
+    assert_eq!(table.find(&client(101), &wanted("dev", 1), Whose::Terminal, secs(1010)), None);
 
     // Used all the time.
     let mut table = with_dev();
     for second in 1001..1100 {
-        let id = table.find(&client(101), &wanted("dev", 1), secs(second)).unwrap();
+        let id =
+            table.find(&client(101), &wanted("dev", 1), Whose::Terminal, secs(second)).unwrap();
         table.touch(id, secs(second));
     }
     assert!(get_dev(&mut table, 101, before(secs(1100))).is_some());
-    let id = table.find(&client(101), &wanted("dev", 1), secs(1099)).unwrap();
+    let id = table.find(&client(101), &wanted("dev", 1), Whose::Terminal, secs(1099)).unwrap();
     assert_eq!(table.values(id, secs(1100)), None, "found in time is not read in time");
     assert_eq!(table.next_deadline(), Some(secs(1100)));
     assert_eq!(get_dev(&mut table, 101, secs(1100)), None);
@@ -188,7 +193,7 @@ fn t_h8_looking_keeps_nothing_alive() {
     assert_eq!(get_dev(&mut table, 101, secs(1010)), None);
     // Use does, from the moment of use on.
     let mut table = with_dev();
-    let id = table.find(&client(101), &wanted("dev", 1), secs(1005)).unwrap();
+    let id = table.find(&client(101), &wanted("dev", 1), Whose::Terminal, secs(1005)).unwrap();
     table.touch(id, secs(1005));
     assert_eq!(table.next_deadline(), Some(secs(1015)));
     table.touch(id + 1, secs(9999));
@@ -232,7 +237,7 @@ fn what_is_put_again_takes_the_place_of_the_old() {
 #[test]
 fn what_is_put_again_unchanged_stays_for_those_who_are_being_served() {
     let mut table = with_dev();
-    let id = table.find(&client(101), &wanted("dev", 1), secs(1001)).unwrap();
+    let id = table.find(&client(101), &wanted("dev", 1), Whose::Terminal, secs(1001)).unwrap();
     let again = New { idle: secs(20), max: secs(30), ..new(shell(101), wanted("dev", 1), "value") };
     table.put(again, secs(1002));
     assert_eq!(table.values(id, secs(1021)), Some(&b"value"[..]), "it counts from then on");
@@ -257,8 +262,8 @@ fn t_h12_what_is_locked_is_gone_also_for_those_who_were_being_served() {
     table.put(new(shell(201), wanted("dev", 1), "there"), secs(1000));
     table.put(new(tree_scope_of(102), wanted("dev", 1), "tree"), secs(1000));
     let (now, dev) = (secs(1001), wanted("dev", 1));
-    let own = table.find(&client(101), &dev, now).unwrap();
-    let other = table.find(&client(201), &dev, now).unwrap();
+    let own = table.find(&client(101), &dev, Whose::Terminal, now).unwrap();
+    let other = table.find(&client(201), &dev, Whose::Terminal, now).unwrap();
     // What was granted in this session goes with it.
     assert_eq!(table.lock(&client(105)), 2);
     assert_eq!(table.values(own, now), None);
@@ -313,7 +318,7 @@ fn t_h5_a_shell_that_has_become_another_program_has_nothing_left() {
     table.put(new(tree_scope_of(102), wanted("dev", 1), "tree"), secs(1000));
     let now = secs(1001);
     let after = Client::new(&Shells { image: 6 }, process(101));
-    assert_eq!(table.find(&after, &wanted("other", 1), now), None);
+    assert_eq!(table.find(&after, &wanted("other", 1), Whose::Terminal, now), None);
     assert_eq!(table.entries().len(), 1, "it is wiped, whatever was asked for");
     assert_eq!(get_dev(&mut table, 101, now), None, "also for the old program, were it back");
     // A tree stays, whatever its root runs.
@@ -343,8 +348,11 @@ fn a_tree_that_is_marked_stays_so_until_its_process_ends() {
     let exit = Exit::of(sleeper.pid()).unwrap();
     table.put(New { exit, ..empty(tree_scope_of(200)) }, secs(1000));
     let is_marked = |table: &Table| {
-        [200, 201, 100, 301].map(|pid| table.is_granted(&client(pid))) == [true, true, false, false]
+        [200, 201, 101, 301].map(|pid| table.is_granted(&client(pid))) == [true, true, false, false]
     };
+    // Nobody has typed this one: it may be what the tree has left behind.
+    let orphan = |table: &Table| table.is_granted(&client(100));
+    assert!(orphan(&table));
     assert!(is_marked(&table));
     assert_eq!((table.len(), table.unlocked(&client(201), secs(1000)).len()), (0, 0));
     table.expire(secs(999_999));
@@ -413,12 +421,31 @@ fn sessions_that_cannot_be_seen_are_not_one() {
     assert_eq!(table.unlocked(&stranger, secs(1001)).len(), 0);
 }
 
+/// What is left for the whole terminal is not what was typed at the shell.
+#[test]
+fn a_request_gets_nothing_from_beyond_what_it_is_within() {
+    let wanted = wanted("dev", 1);
+    for (scope, counts) in [
+        (shell(101), [true, true, false]),
+        (terminal(101), [false, true, false]),
+        (tree_scope_of(100), [true, true, true]),
+    ] {
+        let mut table = Table::new(MOST);
+        table.put(new(scope.clone(), wanted.clone(), "12345"), secs(1000));
+        let within = [Whose::Shell, Whose::Terminal, Whose::Tree];
+        let found =
+            within.map(|within| table.find(&client(101), &wanted, within, secs(1001)).is_some());
+        assert_eq!(found, counts, "{scope:?}");
+    }
+}
+
 #[test]
 fn room_is_what_is_not_held() {
     let mut table = Table::new(MOST);
     assert!(table.has_room(LARGEST) && !table.has_room(LARGEST + 1) && !table.has_room(usize::MAX));
     table.put(new(shell(101), wanted("dev", 1), "12345"), secs(1000));
-    assert!(table.has_room(LARGEST - 5) && !table.has_room(LARGEST - 4));
+    let rest = LARGEST - NAME - 5;
+    assert!(table.has_room(rest) && !table.has_room(rest + 1));
     table.lock_all();
     assert!(table.has_room(LARGEST));
     // Each takes a descriptor, however little it holds.

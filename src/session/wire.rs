@@ -81,6 +81,9 @@ pub enum Request {
     Get {
         /// The groups.
         wanted: Vec<Wanted>,
+        /// What of that which was unlocked counts: for the shell alone, for all of the terminal
+        /// too, or only what was granted to a tree, which always counts.
+        within: Whose,
         /// Whether that counts as use.
         is_use: bool,
     },
@@ -166,6 +169,9 @@ pub enum Fault {
     Malformed,
 }
 
+/// What a request for values can be within, by its number in a frame.
+const WITHIN: [Whose; 3] = [Whose::Shell, Whose::Terminal, Whose::Tree];
+
 /// What stands before a payload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Header {
@@ -207,8 +213,9 @@ impl Request {
     pub fn encode(&self) -> Option<Vec<u8>> {
         let mut to = Writer::default();
         let kind = match self {
-            Self::Get { wanted, is_use } => {
-                to.flag(*is_use);
+            Self::Get { wanted, within, is_use } => {
+                let within = WITHIN.iter().position(|known| known == within)?;
+                to.0.push(u8::from(*is_use) | u8::try_from(within).ok()? << 1);
                 to.list(wanted, Writer::wanted);
                 1
             }
@@ -234,7 +241,11 @@ impl Request {
     pub fn decode(header: Header, payload: &[u8]) -> Result<Self, Fault> {
         read(payload, |from| {
             Some(match header.kind {
-                1 => Self::Get { is_use: from.flag()?, wanted: from.list(Reader::wanted)? },
+                1 => {
+                    let how = from.byte()?;
+                    let within = *WITHIN.get(usize::from(how >> 1))?;
+                    Self::Get { is_use: how & 1 == 1, within, wanted: from.list(Reader::wanted)? }
+                }
                 2 => Self::Put(Put {
                     whose: from.whose()?,
                     idle: from.time()?,

@@ -12,17 +12,16 @@ use rustix::io::fcntl_dupfd_cloexec;
 use super::exec::null_terminated;
 use super::{signals, startup};
 
-/// Starts `program` with the arguments `args` and the two descriptors; with its own session, in
+/// Starts `program` with the arguments `args`, the first of which is what it is called, and the two descriptors; with its own session, in
 /// `/`, without an environment, with umask 077 and nothing else that the caller has open. It is
 /// no child of the caller's.
 ///
 /// # Errors
 /// The kernel's, also where it does not execute the program.
 pub fn spawn(program: &Path, args: &[&OsStr], stdin: OwnedFd, stdout: OwnedFd) -> io::Result<()> {
-    let strings = std::iter::once(program.as_os_str())
-        .chain(args.iter().copied())
-        .map(|arg| CString::new(arg.as_bytes()))
-        .collect::<Result<Vec<_>, _>>()?;
+    let program = CString::new(program.as_os_str().as_bytes())?;
+    let strings =
+        args.iter().map(|arg| CString::new(arg.as_bytes())).collect::<Result<Vec<_>, _>>()?;
     let strings: Vec<&CStr> = strings.iter().map(CString::as_c_str).collect();
     let strings = null_terminated(&strings);
     let (mut failure, report) = io::pipe()?;
@@ -31,6 +30,7 @@ pub fn spawn(program: &Path, args: &[&OsStr], stdin: OwnedFd, stdout: OwnedFd) -
         [above_standard(stdin)?, above_standard(stdout)?, above_standard(null()?.into())?];
     let report = above_standard(report.into())?;
     let start = Start {
+        program: &program,
         argv: &strings,
         standard: standard.each_ref().map(AsRawFd::as_raw_fd),
         report: report.as_raw_fd(),
@@ -72,6 +72,7 @@ fn reap(pid: libc::pid_t) {
 
 /// All that a fork needs, made before: a fork must not allocate.
 struct Start<'a> {
+    program: &'a CStr,
     argv: &'a [*const c_char],
     standard: [RawFd; 3],
     report: RawFd,
@@ -119,10 +120,9 @@ impl Start<'_> {
         // SAFETY: it touches no memory.
         unsafe { libc::umask(0o077) };
         signals::reset();
-        let Some(program) = self.argv.first() else { return };
         let environment = [std::ptr::null()];
         // SAFETY: both arrays end with a null pointer and hold C strings that live on in a fork.
-        unsafe { libc::execve(*program, self.argv.as_ptr(), environment.as_ptr()) };
+        unsafe { libc::execve(self.program.as_ptr(), self.argv.as_ptr(), environment.as_ptr()) };
     }
 
     /// Tells the caller the error, and ends.

@@ -4,6 +4,7 @@
 
 pub mod activation;
 pub mod ancestors;
+pub mod boot;
 pub mod clock;
 pub mod detach;
 pub mod exec;

@@ -34,6 +34,24 @@ pub fn home_of_user() -> io::Result<Option<PathBuf>> {
     Ok(Some(PathBuf::from(OsStr::from_bytes(dir.to_bytes()))).filter(|dir| dir.is_absolute()))
 }
 
+/// Returns a path by which this very program can be started again, whatever has become of the
+/// file that it was started from.
+///
+/// # Errors
+/// The kernel's, where it does not tell.
+pub fn own_program() -> io::Result<PathBuf> {
+    // Not a name that somebody could exchange the file of, where there is such a path.
+    let own = PathBuf::from("/proc/self/exe");
+    if own.exists() { Ok(own) } else { std::env::current_exe() }
+}
+
+/// Calls this process mima, which the kernel calls after the path of [`own_program`].
+pub fn take_own_name() {
+    // For those who list processes only.
+    #[cfg(target_os = "linux")]
+    rustix::thread::set_name(c"mima").ok();
+}
+
 /// Returns the session of process `pid`, or of this process for 0. The id is 0 where the leader
 /// is outside the PID namespace, as under `docker exec`; rustix takes that for impossible.
 pub(super) fn session_of(pid: i32) -> i32 {

@@ -27,9 +27,9 @@ pub struct Process {
 mod tests;
 
 #[cfg(not(target_os = "macos"))]
-pub use linux::{effective_user, executable, look_up, parse_stat};
+pub use linux::{adopts, effective_user, executable, look_up, parse_stat};
 #[cfg(target_os = "macos")]
-pub use macos::{effective_user, executable, look_up};
+pub use macos::{adopts, effective_user, executable, look_up};
 
 #[cfg(not(target_os = "macos"))]
 mod linux {
@@ -60,6 +60,18 @@ mod linux {
     pub fn executable(pid: i32) -> Option<(u64, u64)> {
         let metadata = std::fs::metadata(format!("/proc/{pid}/exe")).ok()?;
         Some((metadata.dev(), metadata.ino()))
+    }
+
+    /// Tells whether orphans come to process `pid`: to the first one of its PID namespace. Of
+    /// one in another namespace, or that may not be looked into, that is taken for granted. A
+    /// process can ask for orphans (`PR_SET_CHILD_SUBREAPER`), too, which the kernel tells nobody.
+    pub fn adopts(pid: i32) -> bool {
+        let namespace = |of: &str| {
+            let metadata = std::fs::metadata(format!("/proc/{of}/ns/pid")).ok()?;
+            Some((metadata.dev(), metadata.ino()))
+        };
+        let theirs = namespace(&pid.to_string());
+        pid == 1 || theirs.is_none() || theirs != namespace("self")
     }
 
     fn read(pid: i32, file: &str) -> Option<Vec<u8>> {
@@ -206,6 +218,11 @@ mod macos {
     /// Returns what the kernel counts up at every exec of every process.
     pub(in crate::sys) fn version(pid: i32) -> Option<u32> {
         info(pid).map(|unique: UniqueInfo| unique.version.cast_unsigned())
+    }
+
+    /// Tells whether orphans come to process `pid`: to launchd.
+    pub fn adopts(pid: i32) -> bool {
+        pid == 1
     }
 
     /// Returns device and inode of the program that process `pid` runs.

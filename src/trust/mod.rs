@@ -3,9 +3,12 @@
 //! [`Candidate::open`] opens a project file, once; every verdict and every word that is later
 //! read of it are about those bytes. A record in the user's data directory, never in the
 //! project, says what was approved: where the file is, and each byte of it. Nothing in the
-//! environment gives trust. (threats: A1–A16)
+//! environment gives trust. (threats: A1–A18)
 
 mod record;
+mod shells;
+mod survey;
+mod worktree;
 
 use std::fs::Metadata;
 use std::io;
@@ -13,15 +16,22 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use crate::config::parse::MAX_FILE_BYTES;
-use crate::error::{Context, Failure, Result};
+use crate::error::{Context, Failure, Kind, Result};
 use crate::fs::{self, Forgery, Lock, Opened};
 use crate::paths::Paths;
+use crate::sys::boot;
 use crate::term;
 use record::Record;
+pub use shells::Shell;
+use shells::{Entry, Shells};
+pub use survey::Survey;
+pub use worktree::Linked;
 
 /// What the records are kept under, beside the data directory's own name.
 const ALLOWED: &str = "allow";
 const DENIED: &str = "deny";
+/// What those that end with a shell are.
+const IN_SHELLS: &str = "shell";
 
 /// What is to be done with a project file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,6 +59,53 @@ impl Verdict {
             Self::Foreign(_) => "foreign",
         }
     }
+}
+
+/// What a file is allowed by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Basis {
+    /// The user's own word on this file.
+    Own,
+    /// The user's word on the same file in the main checkout, of which this is a linked worktree.
+    Main(Linked),
+    /// The user's word, for this shell.
+    Shell,
+}
+
+impl Basis {
+    /// How long that holds.
+    pub fn span(&self) -> Span {
+        match self {
+            Self::Own | Self::Main(_) => Span::Lasting,
+            Self::Shell => Span::ThisShell,
+        }
+    }
+
+    /// The main checkout, if it is allowed in there.
+    pub fn main(&self) -> Option<&Path> {
+        match self {
+            Self::Main(linked) => Some(&linked.main),
+            Self::Own | Self::Shell => None,
+        }
+    }
+
+    /// Says it behind `allowed`, where it is not the usual.
+    pub fn words(&self) -> String {
+        match self {
+            Self::Own => String::new(),
+            Self::Main(linked) => format!(" as in {}", term::path(&linked.main)),
+            Self::Shell => " in this shell".to_owned(),
+        }
+    }
+}
+
+/// How long an approval is to hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Span {
+    /// Until it is taken back.
+    Lasting,
+    /// As long as this shell runs, and only in there.
+    ThisShell,
 }
 
 /// A project file that was opened and read, and not yet judged.
@@ -149,32 +206,83 @@ pub struct Trust {
     data: PathBuf,
     dir: PathBuf,
     lock: PathBuf,
+    /// Finds the shell that this was typed at.
+    shell: fn() -> Option<Shell>,
 }
 
 impl Trust {
-    /// Finds the records. Nothing is read or made.
-    pub fn new(paths: &Paths) -> Self {
-        Self { data: paths.data().to_owned(), dir: paths.trust(), lock: paths.lock() }
+    /// Finds the records. Nothing is read or made. `shell` finds the shell that this process
+    /// was typed at; it is asked where nothing else allows a file.
+    pub fn new(paths: &Paths, shell: fn() -> Option<Shell>) -> Self {
+        Self { data: paths.data().to_owned(), dir: paths.trust(), lock: paths.lock(), shell }
     }
 
     /// Judges a project file. An error means that the record cannot be relied on: it names
     /// the record, and the file counts as not allowed. (threat A13)
     pub fn judge(&self, candidate: &Candidate) -> Result<Verdict> {
+        Ok(self.weigh(candidate)?.0)
+    }
+
+    /// Tells what a project file is allowed by, if it is. Errors are those of [`Trust::judge`].
+    pub fn basis(&self, candidate: &Candidate) -> Result<Option<Basis>> {
+        Ok(self.weigh(candidate)?.1)
+    }
+
+    /// As [`Trust::judge`], together with what the file is allowed by, if it is.
+    pub fn weigh(&self, candidate: &Candidate) -> Result<(Verdict, Option<Basis>)> {
         if let Some((forgery, _)) = candidate.forgery {
-            return Ok(Verdict::Foreign(forgery));
+            return Ok((Verdict::Foreign(forgery), None));
         }
         if !is_there(&self.dir)? {
-            return Ok(Verdict::Unknown);
+            return Ok((Verdict::Unknown, None));
         }
         fs::check_owned(&self.dir)?;
-        if is_there(&self.record(&candidate.location, DENIED))? {
-            return Ok(Verdict::Denied);
+        if self.is_denied(&candidate.location)? {
+            return Ok((Verdict::Denied, None));
         }
-        Ok(match self.read(&candidate.location)? {
-            None => Verdict::Unknown,
-            Some(record) if record.digest == candidate.digest() => Verdict::Allowed,
-            Some(_) => Verdict::Changed,
-        })
+        let record = self.read(&candidate.location)?;
+        let basis = match &record {
+            Some(record) if record.digest == candidate.digest() => Some(Basis::Own),
+            _ => match self.allowed_in_main(candidate)? {
+                Some(linked) => Some(Basis::Main(linked)),
+                None => self.is_allowed_here(candidate)?.then_some(Basis::Shell),
+            },
+        };
+        let verdict = match (&basis, record) {
+            (Some(_), _) => Verdict::Allowed,
+            (None, Some(_)) => Verdict::Changed,
+            (None, None) => Verdict::Unknown,
+        };
+        Ok((verdict, basis))
+    }
+
+    fn is_denied(&self, location: &Path) -> Result<bool> {
+        is_there(&self.record(location, DENIED))
+    }
+
+    /// Finds the main checkout if the file is in a linked worktree and the user has approved
+    /// these very bytes in the same place over there. What is there now does not matter: it may
+    /// be of another branch. No link counts, on either side. (threat A17)
+    fn allowed_in_main(&self, candidate: &Candidate) -> Result<Option<Linked>> {
+        if candidate.target != candidate.location {
+            return Ok(None);
+        }
+        let Some(linked) = Linked::of(&candidate.location) else { return Ok(None) };
+        if self.is_denied(&linked.twin)? {
+            return Ok(None);
+        }
+        let is_same =
+            |record: Record| record.target == record.location && record.bytes == candidate.bytes;
+        Ok(self.read(&linked.twin)?.is_some_and(is_same).then_some(linked))
+    }
+
+    /// Tells whether the user has approved these very bytes in this shell. (threat A18)
+    fn is_allowed_here(&self, candidate: &Candidate) -> Result<bool> {
+        let Some(shells) = self.shells(&candidate.location)? else { return Ok(false) };
+        let Some(shell) = (self.shell)() else { return Ok(false) };
+        let digest = candidate.digest();
+        let is_it = |entry: &Entry| entry.shell == shell && entry.digest == digest;
+        Ok(shells.entries.iter().any(|entry| is_it(entry) && !entry.has_ended()))
     }
 
     /// Returns the bytes that were approved last for this file's place, if any.
@@ -183,6 +291,14 @@ impl Trust {
     }
 
     /// Approves exactly these bytes, in this place.
+    pub fn approve(&self, candidate: &Candidate, span: Span) -> Result<()> {
+        match span {
+            Span::Lasting => self.allow(candidate),
+            Span::ThisShell => self.allow_here(candidate),
+        }
+    }
+
+    /// Approves exactly these bytes, in this place, until that is taken back.
     pub fn allow(&self, candidate: &Candidate) -> Result<()> {
         let record = Record {
             digest: candidate.digest(),
@@ -191,11 +307,44 @@ impl Trust {
             bytes: candidate.bytes.clone(),
         };
         let _lock = self.lock()?;
-        let denied = self.record(&candidate.location, DENIED);
-        if is_there(&denied)? {
-            fs::remove(&denied)?;
+        self.forget(&candidate.location, DENIED)?;
+        fs::write_atomic(&self.record(&candidate.location, ALLOWED), &record.encode())?;
+        self.forget(&candidate.location, IN_SHELLS)
+    }
+
+    /// Approves exactly these bytes, in this place, as long as this shell runs. What is denied
+    /// stays so: that was said for all shells.
+    fn allow_here(&self, candidate: &Candidate) -> Result<()> {
+        let (shell, boot) = self.this_shell()?;
+        let location = candidate.location.clone();
+        let _lock = self.lock()?;
+        if self.is_denied(&location)? {
+            return Err(denied(candidate));
         }
-        fs::write_atomic(&self.record(&candidate.location, ALLOWED), &record.encode())
+        // One that cannot be read allows nothing, and is made anew.
+        let before = self.shells(&location).unwrap_or_default();
+        let mut entries = before.map(|shells| shells.entries).unwrap_or_default();
+        entries.retain(|entry| entry.shell != shell && !entry.has_ended());
+        entries.push(Entry { shell, boot, digest: candidate.digest() });
+        let path = self.record(&location, IN_SHELLS);
+        fs::write_atomic(&path, &Shells { location, entries }.encode())
+    }
+
+    /// Fails if `span` cannot be had for a file: better before a person is asked.
+    pub fn check(&self, candidate: &Candidate, span: Span) -> Result<()> {
+        if span == Span::Lasting {
+            return Ok(());
+        }
+        self.this_shell()?;
+        if self.is_denied(&candidate.location)? { Err(denied(candidate)) } else { Ok(()) }
+    }
+
+    fn this_shell(&self) -> Result<(Shell, String)> {
+        (self.shell)().zip(boot::id()).ok_or_else(|| {
+            let what =
+                "this was not typed at a shell on a terminal, so there is none to allow it for";
+            Failure::failed(what).hint("type it at your shell's prompt")
+        })
     }
 
     /// Never loads, nor mentions, what stands at this place, until it is allowed.
@@ -203,54 +352,13 @@ impl Trust {
         let _lock = self.lock()?;
         let record = self.record(&candidate.location, DENIED);
         fs::write_atomic(&record, hex::encode(record::bytes_of(&candidate.location)).as_bytes())?;
-        let allowed = self.record(&candidate.location, ALLOWED);
-        if is_there(&allowed)? { fs::remove(&allowed) } else { Ok(()) }
+        self.forget(&candidate.location, ALLOWED)?;
+        self.forget(&candidate.location, IN_SHELLS)
     }
 
-    /// Forgets the records of files that are gone, and those that cannot be read. Returns
-    /// the places of the files.
-    pub fn prune(&self) -> Result<Vec<String>> {
-        let mut forgotten = Vec::new();
-        if !is_there(&self.dir)? {
-            return Ok(forgotten);
-        }
-        let _lock = self.lock()?;
-        let what = || format!("could not list {}", term::path(&self.dir));
-        for entry in std::fs::read_dir(&self.dir).context(what())? {
-            let path = entry.context(what())?.path();
-            match place_of(&path)? {
-                // What cannot be looked at may well be there.
-                Some(location) if !location.try_exists().is_ok_and(|exists| !exists) => {}
-                location => {
-                    fs::remove(&path)?;
-                    forgotten.push(term::path(&location.unwrap_or(path)));
-                }
-            }
-        }
-        forgotten.sort();
-        Ok(forgotten)
-    }
-
-    /// Looks through the records, and changes nothing.
-    pub fn survey(&self) -> Result<Survey> {
-        let mut survey = Survey::default();
-        if !is_there(&self.dir)? {
-            return Ok(survey);
-        }
-        let what = || format!("could not list {}", term::path(&self.dir));
-        for entry in std::fs::read_dir(&self.dir).context(what())? {
-            let path = entry.context(what())?.path();
-            match place_of(&path) {
-                Ok(Some(place)) if place.try_exists().is_ok_and(|exists| !exists) => {
-                    survey.gone.push(place);
-                }
-                Ok(Some(_)) => survey.sound += 1,
-                Ok(None) | Err(_) => survey.damaged.push(path),
-            }
-        }
-        survey.gone.sort();
-        survey.damaged.sort();
-        Ok(survey)
+    fn forget(&self, location: &Path, extension: &str) -> Result<()> {
+        let path = self.record(location, extension);
+        if is_there(&path)? { fs::remove(&path) } else { Ok(()) }
     }
 
     fn lock(&self) -> Result<Lock> {
@@ -270,30 +378,29 @@ impl Trust {
         let Some(bytes) = read_record(&path)? else { return Ok(None) };
         match Record::decode(&bytes) {
             Some(record) if record.location == location => Ok(Some(record)),
-            _ => Err(Failure::failed(format!("{} is damaged", term::path(&path)))
-                .hint("mima allow makes it anew")),
+            _ => Err(damaged(&path)),
+        }
+    }
+
+    /// Reads the shells that may load what is at a place.
+    fn shells(&self, location: &Path) -> Result<Option<Shells>> {
+        let path = self.record(location, IN_SHELLS);
+        let Some(bytes) = read_record(&path)? else { return Ok(None) };
+        match Shells::decode(&bytes) {
+            Some(shells) if shells.is_for(location) => Ok(Some(shells)),
+            _ => Err(damaged(&path)),
         }
     }
 }
 
-/// What the records are like.
-#[derive(Debug, Default)]
-pub struct Survey {
-    /// How many are of a file that is there.
-    pub sound: usize,
-    /// The places of files that are gone.
-    pub gone: Vec<PathBuf>,
-    /// The records that cannot be read.
-    pub damaged: Vec<PathBuf>,
+fn damaged(path: &Path) -> Failure {
+    Failure::failed(format!("{} is damaged", term::path(path))).hint("mima allow makes it anew")
 }
 
-/// Returns the place that a record is for; `None` if it cannot be read.
-fn place_of(path: &Path) -> Result<Option<PathBuf>> {
-    if path.extension().is_some_and(|extension| extension == DENIED) {
-        return Ok(read_record(path)?.and_then(|bytes| record::path_of(&bytes)));
-    }
-    let record = read_record(path).ok().flatten().and_then(|bytes| Record::decode(&bytes));
-    Ok(record.map(|record| record.location))
+fn denied(candidate: &Candidate) -> Failure {
+    let path = &candidate.path;
+    Failure::new(Kind::Refused, format!("{} is denied, in every shell", term::path(path)))
+        .hint(format!("to take that back: mima allow {}", term::word(path)))
 }
 
 /// Tells whether there is something at `path`. Not being able to tell is no answer. (threat D4)

@@ -190,7 +190,7 @@ impl Agent {
 
     /// Gets them, and returns how many bytes they are.
     fn get(&self) -> std::io::Result<usize> {
-        let get = Request::Get { wanted: vec![wanted()], is_use: true };
+        let get = Request::Get { wanted: vec![wanted()], within: Whose::Shell, is_use: true };
         let (mut stream, reply) = self.ask(&get)?;
         assert!(matches!(reply, Reply::Found(_)), "{reply:?}");
         stream.write_all(&[READY])?;

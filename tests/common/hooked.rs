@@ -222,6 +222,11 @@ impl Hooked {
         Start::new(world, shell).start()
     }
 
+    /// Which shell it is.
+    pub(crate) fn shell(&self) -> &'static str {
+        self.shell
+    }
+
     /// Types a line, waits for the next prompt, and returns what was printed in between.
     #[track_caller]
     pub(crate) fn run(&mut self, line: &str) -> String {

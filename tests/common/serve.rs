@@ -176,7 +176,7 @@ pub(crate) fn get_over(
     mut stream: UnixStream,
     wanted: &Wanted,
 ) -> std::io::Result<Option<Vec<u8>>> {
-    let request = Request::Get { wanted: vec![wanted.clone()], is_use: true };
+    let request = Request::Get { wanted: vec![wanted.clone()], within: Whose::Shell, is_use: true };
     stream.write_all(&request.encode().unwrap())?;
     match reply(&mut stream) {
         Some(Reply::Found(groups)) => {

@@ -44,7 +44,7 @@ fn main() {
 /// Hands its own standard input and output over, as these, and says what has become of its
 /// children.
 fn spawn(standard: [i32; 2], program: &str, args: &[&str]) {
-    let args: Vec<&OsStr> = args.iter().map(OsStr::new).collect();
+    let args: Vec<&OsStr> = std::iter::once(&program).chain(args).map(OsStr::new).collect();
     // SAFETY: nothing here uses standard input or output after this.
     let [stdin, stdout] = standard.map(|fd| unsafe { OwnedFd::from_raw_fd(fd) });
     match detach::spawn(Path::new(program), &args, stdin, stdout) {

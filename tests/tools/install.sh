@@ -29,6 +29,10 @@ if [ "$(uname)" = Linux ]; then
   need dbus-daemon dbus
   need gnome-keyring-daemon gnome-keyring
   need secret-tool libsecret-tools
+  for python in python3 /usr/bin/python3 none; do
+    ! "$python" -c 'import jsonschema, yaml' 2>/dev/null || break
+  done
+  [ "$python" != none ] || missing="$missing python3-jsonschema python3-yaml"
 fi
 for program; do
   case $program in

@@ -17,6 +17,8 @@ mod stores;
 mod system;
 mod vault;
 
+pub use stores::can_list;
+
 use super::Mima;
 use crate::error::Failure;
 use crate::term;

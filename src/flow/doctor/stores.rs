@@ -41,7 +41,7 @@ pub(super) fn check(mima: &Mima) -> Vec<Finding> {
 
 /// Tells whether the names of the secrets can be listed without starting anything. A program
 /// that keeps a keyring is started by the bus when it is first asked.
-pub(super) fn can_list(mima: &Mima) -> bool {
+pub fn can_list(mima: &Mima) -> bool {
     #[cfg(all(target_os = "linux", feature = "secret-service"))]
     if matches!(mima.store_kind(), Ok(StoreKind::SecretService)) {
         return super::keyring::is_running(mima);

@@ -4,13 +4,16 @@ use std::time::Duration;
 
 use super::super::connection::State;
 use super::super::scope::{self, Scope};
-use super::super::table::Client;
+use super::super::table::{Client, room};
 use super::super::wire::{
-    LARGEST_GROUP, Put, Refusal, Reply, Request, Status, Vars, Wanted, Whose,
+    LARGEST, LARGEST_GROUP, Put, Refusal, Reply, Request, Status, Vars, Wanted, Whose,
 };
 use super::{Accepted, Server};
 use crate::sys::exit::Exit;
 use crate::sys::memory::Locked;
+
+/// How many groups can be asked for at once.
+const MOST_WANTED: usize = 64;
 
 impl<'a> Server<'a> {
     /// Decides on a request. `None` closes the connection without a word.
@@ -23,8 +26,17 @@ impl<'a> Server<'a> {
         let client = self.who(at)?;
         self.table.expire(now);
         let reply = match request {
-            Request::Get { wanted, is_use } => {
-                return Some(self.get(&client, &wanted, is_use, now));
+            Request::Get { wanted, within, is_use } => {
+                return Some(self.get(&client, &wanted, (within, is_use), now));
+            }
+            Request::Put(put) if put.whose != Whose::Tree && client.is_mima() == Some(false) => {
+                // It is newer, or not mima at all. Whoever is newer starts another agent.
+                // (threat G13)
+                if self.may_stop(at) {
+                    self.lock_all();
+                    self.is_ending = true;
+                }
+                return None;
             }
             Request::Put(put) => return Some(self.put(&client, put)),
             Request::Lock { all } => {
@@ -75,20 +87,34 @@ impl<'a> Server<'a> {
         &mut self,
         client: &Client,
         wanted: &[Wanted],
-        is_use: bool,
+        (within, is_use): (Whose, bool),
         now: Duration,
     ) -> (Reply, Option<State>) {
         if (self.ground.is_screen_locked)() {
             self.lock_all();
             return (Reply::Miss, None);
         }
-        let found: Option<Vec<u64>> =
-            wanted.iter().map(|wanted| self.table.find(client, wanted, now)).collect();
-        let Some(found) = found.filter(|found| !found.is_empty()) else {
+        if wanted.is_empty() || wanted.len() > MOST_WANTED {
             return (Reply::Miss, None);
-        };
-        let groups: Option<Vec<_>> = found.iter().map(|id| self.table.vars(*id)).collect();
-        let Some(groups) = groups else { return (Reply::Miss, None) };
+        }
+        let mut found = Vec::new();
+        let mut groups = Vec::new();
+        let mut names = 0;
+        for wanted in wanted {
+            let id = self.table.find(client, wanted, within, now);
+            // A group that is named twice is no request of mima's.
+            let id = id.filter(|id| !found.contains(id));
+            let Some((id, vars)) = id.and_then(|id| Some((id, self.table.vars(id)?))) else {
+                return (Reply::Miss, None);
+            };
+            names += vars.1.iter().map(|(name, _)| name.as_str().len()).sum::<usize>();
+            if names > LARGEST {
+                // The answer goes into one frame.
+                return (Reply::Miss, None);
+            }
+            found.push(id);
+            groups.push(vars);
+        }
         if is_use {
             for id in &found {
                 self.table.touch(*id, now);
@@ -116,8 +142,9 @@ impl<'a> Server<'a> {
         let Some(scope) = scope else { return refused(Refusal::Stranger) };
         let Some(exit) = self.watch(&scope) else { return refused(Refusal::Stranger) };
         let Some(size) = size(&put.vars) else { return refused(Refusal::Malformed) };
+        let room = room(&put.vars, size);
         let coming = self.connections.iter().filter_map(|one| one.coming().map(|(_, len)| len));
-        if !self.table.has_room(coming.sum::<usize>().saturating_add(size)) {
+        if !self.table.has_room(coming.sum::<usize>().saturating_add(room)) {
             return refused(Refusal::NoMemory);
         }
         let Ok(into) = Locked::new(size) else { return refused(Refusal::NoMemory) };
@@ -136,8 +163,13 @@ impl<'a> Server<'a> {
     }
 }
 
-/// How many bytes the values take together, if a group may be as large.
+/// How many bytes the values take together, if a group may be as large, and has each variable
+/// once.
 fn size(vars: &Vars) -> Option<usize> {
+    let names: std::collections::BTreeSet<_> = vars.iter().map(|(name, _)| name).collect();
+    if names.len() < vars.len() {
+        return None;
+    }
     let mut size = 0usize;
     for (_, len) in vars {
         size = size.checked_add(usize::try_from(*len).ok()?)?;
