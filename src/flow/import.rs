@@ -25,7 +25,7 @@ use crate::prompt::Reason;
 use crate::secret::Secret;
 use crate::store::{Existing, Protection, Unlocked, check_case, check_size};
 use crate::term;
-use crate::trust::{Candidate, Verdict};
+use crate::trust::{Basis, Candidate, Span, Verdict};
 pub use op::program as op_program;
 pub use plan::{Left, Plan, Variable};
 
@@ -46,6 +46,8 @@ pub struct Target {
     pub after: Vec<u8>,
     there: Option<Candidate>,
     is_allowed: bool,
+    /// For how long.
+    span: Span,
 }
 
 /// What is to be done.
@@ -191,18 +193,33 @@ impl Target {
                 return Err(Failure::failed(format!("{label} is a link that leads nowhere")));
             }
             let before = Vec::new();
-            return Ok(Self { path, before, after: fresh, there, is_allowed: is_harmless });
+            return Ok(Self {
+                path,
+                before,
+                after: fresh,
+                there,
+                is_allowed: is_harmless,
+                span: Span::Lasting,
+            });
         };
         there.objection().map_or(Ok(()), Err)?;
-        let verdict = mima.trust().judge(&there)?;
+        let (verdict, basis) = mima.trust().weigh(&there)?;
+        let span = basis.as_ref().map_or(Span::Lasting, Basis::span);
         // What this very command has made, and then had no time to allow.
         if there.bytes == fresh && !matches!(verdict, Verdict::Allowed | Verdict::Denied) {
             let (before, after) = (Vec::new(), fresh);
-            return Ok(Self { path, before, after, there: Some(there), is_allowed: is_harmless });
+            return Ok(Self {
+                path,
+                before,
+                after,
+                there: Some(there),
+                is_allowed: is_harmless,
+                span,
+            });
         }
         let after = add(&there.bytes, additions, &label)?;
         let is_allowed = verdict == Verdict::Allowed && (is_harmless || after == there.bytes);
-        Ok(Self { path, before: there.bytes.clone(), after, there: Some(there), is_allowed })
+        Ok(Self { path, before: there.bytes.clone(), after, there: Some(there), is_allowed, span })
     }
 
     /// Writes it, in one step. It is allowed after that if it was before, or is new: the user
@@ -221,7 +238,7 @@ impl Target {
         }
         written.objection().map_or(Ok(()), Err)?;
         if self.is_allowed {
-            mima.trust().allow(&written)?;
+            mima.trust().approve(&written, self.span)?;
         }
         Ok(self.is_allowed)
     }
