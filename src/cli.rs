@@ -60,6 +60,8 @@ pub enum Verb {
     Hook(Hook),
     /// Write a starter .mima.yaml here, and allow it
     Init,
+    /// Turn a .env, an .envrc or a file for `op run` into secrets and a .mima.yaml
+    Import(Import),
     /// Show what a project file asks for, and let it
     Allow(Allow),
     /// Never load a project file, nor mention it
@@ -389,6 +391,26 @@ pub struct Allow {
     /// Only in this shell, until it ends
     #[arg(long)]
     pub session: bool,
+}
+
+#[derive(Debug, Args)]
+#[expect(missing_docs, reason = "clap would show it instead of the line in `Verb`")]
+#[command(override_usage = "mima import [OPTIONS] --group <GROUP> <FILE>")]
+pub struct Import {
+    /// The file: as direnv reads it if its name begins with .envrc, else as dotenv
+    pub file: PathBuf,
+    /// The group that gets the secrets
+    #[arg(long)]
+    pub group: String,
+    /// Take out of the file what was imported, and remove it if nothing is left
+    #[arg(long)]
+    pub rewrite: bool,
+    /// Show what would be done, and do nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Take the guesses, and do not ask: for where there is no terminal
+    #[arg(long, short)]
+    pub yes: bool,
 }
 
 #[derive(Debug, Args)]

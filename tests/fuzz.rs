@@ -10,6 +10,7 @@ type Check = fn(&[u8]);
 /// Every target. What is about Linux alone is checked there alone.
 const CHECKS: &[(&str, Check)] = &[
     ("dotenv", checks::dotenv),
+    ("envrc", checks::envrc),
     ("flake_json", checks::flake_json),
     ("frame", checks::frame),
     #[cfg(target_os = "linux")]

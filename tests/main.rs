@@ -52,6 +52,8 @@ mod hook_processes;
 mod hook_sessions;
 mod hostile;
 mod hostile_yaml;
+mod import;
+mod import_hostile;
 mod install;
 mod install_failures;
 mod keychain;

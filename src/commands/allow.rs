@@ -7,7 +7,7 @@ use crate::term;
 use crate::trust::{Basis, Candidate, Span, Verdict};
 
 mod flake;
-mod summary;
+pub(super) mod summary;
 
 pub(super) fn run(mima: &Mima, args: &Allow) -> Result<()> {
     let candidate = mima.candidate_at(args.path.as_deref())?;

@@ -12,6 +12,7 @@ mod explain;
 mod export;
 mod group;
 mod hook;
+mod import;
 mod init;
 mod lock;
 mod man;
@@ -91,6 +92,7 @@ fn dispatch(cli: Cli) -> Result<()> {
         Verb::Env(args) => env::run(&mima(unless(args.no_prompt))?, &args),
         Verb::Hook(args) => hook::run(&mima(Asking::Allowed)?, &args),
         Verb::Init => init::run(&mima(Asking::Allowed)?),
+        Verb::Import(args) => import::run(&mima(Asking::Allowed)?, &args),
         Verb::Allow(args) => allow::run(&mima(Asking::Allowed)?, &args),
         Verb::Deny(args) => deny::run(&mima(Asking::Allowed)?, &args),
         Verb::Edit(args) => edit::run(&mima(Asking::Allowed)?, &args),

@@ -78,7 +78,7 @@ pub(super) fn store(
 }
 
 /// Says how the first secret that a store protects like that is protected.
-fn say_news(protection: Option<Protection>) {
+pub(super) fn say_news(protection: Option<Protection>) {
     if let Some(news) = protection.filter(|protection| protection.is_news) {
         term::note(&news.what);
         news.remedy.iter().for_each(|remedy| term::hint(remedy));

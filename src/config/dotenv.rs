@@ -21,8 +21,10 @@ const QUOTE: &str = "put the value in single quotes";
 pub struct Entry {
     /// Its name, which may be any: what it may do is judged where it is loaded.
     pub name: VarName,
-    /// Where the value starts.
+    /// Where the value starts, on the line of the name.
     pub place: Place,
+    /// The line on which it ends.
+    pub last_line: usize,
     text: String,
     form: Form,
 }
@@ -103,8 +105,9 @@ impl<'a> Reader<'a> {
             Form::Bare | Form::Yaml => Some(bare(self.take(value.len()))),
         };
         let text = text.ok_or_else(|| Fault::new(place, "", "a quote is never closed"))?;
+        let last_line = self.line;
         self.end_line()?;
-        Ok(Some(Entry { name, place, text: text.replace("\r\n", "\n"), form }))
+        Ok(Some(Entry { name, place, last_line, text: text.replace("\r\n", "\n"), form }))
     }
 
     /// Takes what is between two quotes. In double ones, a backslash saves what is behind it.

@@ -3,6 +3,7 @@
 //! An edit is one splice. Its result is parsed again and compared with what it should say;
 //! a layout that the splice does not understand is an error, never a damaged file.
 
+mod add;
 #[cfg(test)]
 mod laws;
 mod splice;
@@ -12,6 +13,8 @@ mod tests;
 use super::groups::{Groups, refuse_clash};
 use super::parse::outline::Node;
 use super::parse::{self, Document, Fault, Place, path_text};
+pub use add::{Addition, add};
+
 use crate::error::{Failure, Kind, Result};
 use crate::names::{self, GroupName, SecretName, VarName};
 

@@ -85,6 +85,19 @@ impl Mima {
         self.candidate(&before.path)
     }
 
+    /// Makes a project file that is not there yet, in one step.
+    pub fn make(&self, path: &Path, bytes: &[u8]) -> Result<Candidate> {
+        fs::private_dir(self.paths().data())?;
+        let lock = Lock::acquire(&self.paths().lock())?;
+        if path.symlink_metadata().is_ok() {
+            let path = term::path(path);
+            return Err(Failure::failed(format!("{path} was made meanwhile, and stays as it is")));
+        }
+        fs::write_atomic_public(path, bytes)?;
+        drop(lock);
+        self.candidate(path)
+    }
+
     /// Reads the file, all of which must be valid.
     fn source(&self, target: Target) -> Result<Source> {
         let (path, bytes, project) = match target {

@@ -8,6 +8,7 @@ mod dotenv;
 mod edit;
 mod explain;
 mod flake;
+pub mod import;
 mod layouts;
 mod moving;
 mod patterns;

@@ -181,6 +181,23 @@ impl Prompter {
         Ok(matches!(answer.expose().to_ascii_lowercase().as_slice(), b"y" | b"yes"))
     }
 
+    /// Asks yes or no on the terminal, where no answer is `default`. Another answer is none.
+    pub fn choose(&self, question: &str, default: bool) -> Result<bool> {
+        self.check_allowed()?;
+        let mut terminal = self.terminal()?;
+        let choice = if default { "[Y/n]" } else { "[y/N]" };
+        for _ in 0..TRIES {
+            let answer = terminal.ask_shown(&format!("{question} {choice} "))?;
+            match answer.expose().to_ascii_lowercase().as_slice() {
+                b"" => return Ok(default),
+                b"y" | b"yes" => return Ok(true),
+                b"n" | b"no" => return Ok(false),
+                _ => {}
+            }
+        }
+        Err(Failure::new(Kind::Refused, format!("no valid answer in {TRIES} tries")))
+    }
+
     fn terminal(&self) -> Result<Terminal> {
         let ctrl_c = match self.asking {
             Asking::InHook => CtrlC::Refuses,

@@ -63,6 +63,31 @@ pub(crate) fn dotenv(data: &[u8]) {
     }
 }
 
+/// An `.envrc` is read, or it is said what is wrong. Each statement has its lines, in order; what
+/// one does can be written and is read as the same, and why not is said without a word of it.
+pub(crate) fn envrc(data: &[u8]) {
+    use mima::config::envrc::parse;
+    use mima::config::expand::expand;
+    use mima::config::imported::Does;
+    let Ok(statements) = parse(data) else { return };
+    let lines = data.split(|byte| *byte == b'\n').count();
+    let mut last = 0;
+    for statement in &statements {
+        assert!(last < statement.first && statement.first <= statement.last);
+        last = statement.last;
+        let Ok(Does::Set(vars)) = &statement.what else { continue };
+        for (_, value) in vars {
+            let known = |name: &str| Some(format!("<{name}>").into_bytes());
+            let names: std::collections::BTreeMap<_, _> =
+                value.vars().map(|name| (name.to_owned(), format!("<{name}>").into())).collect();
+            // A name or a text may be longer than what can be loaded.
+            let Ok(expanded) = expand(&value.template(), &known) else { continue };
+            assert_eq!(value.with(&names).map(|text| text.as_bytes().to_vec()), Some(expanded));
+        }
+    }
+    assert!(last <= lines);
+}
+
 /// What nix prints of a development shell, or of where a flake is kept, is read, or it is said what
 /// is wrong, without a word of it. What was read can be written and is read as the same; what is
 /// taken of it steers neither a shell nor mima, and no list has an entry that leads nowhere.

@@ -22,7 +22,10 @@ pub(super) fn render(file: &Candidate, before: Option<&[u8]>) -> String {
     let now = readable(&file.bytes);
     match before {
         Some(before) if before != file.bytes => {
-            format!("{path} is another one.\n{}", changes(&readable(before), &now))
+            format!(
+                "{path} is another one.\nSince it was allowed last:\n{}",
+                changes(&readable(before), &now)
+            )
         }
         _ => {
             let mut text = format!("{path} says:\n");

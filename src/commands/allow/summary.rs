@@ -36,6 +36,7 @@ pub(super) fn render(
         text.push_str("  nothing\n");
     }
     if let Some(before) = before.filter(|before| *before != candidate.bytes) {
+        text.push_str("Since it was allowed last:\n");
         text.push_str(&changes(
             &String::from_utf8_lossy(before),
             &String::from_utf8_lossy(&candidate.bytes),
@@ -45,14 +46,15 @@ pub(super) fn render(
 }
 
 /// Says what has changed from one text to another, line by line.
-pub(super) fn changes(before: &str, after: &str) -> String {
-    let mut text = "Since it was allowed last:\n".to_owned();
+pub(in crate::commands) fn changes(before: &str, after: &str) -> String {
+    let mut text = String::new();
     for change in TextDiff::from_lines(before, after).iter_all_changes() {
         let sign = match change.tag() {
             ChangeTag::Delete => '-',
             ChangeTag::Insert => '+',
             ChangeTag::Equal => continue,
         };
+        // Writing to a string cannot fail.
         writeln!(text, "  {sign} {}", term::sanitize(change.value().trim_end_matches('\n'))).ok();
     }
     text

@@ -29,6 +29,13 @@ pub(super) fn splice(text: &str, root: Option<&Node>, edit: &Edit) -> Option<Str
     Some([text.get(..range.start)?, &new, text.get(range.end..)?].concat())
 }
 
+/// Returns `text` with a value added at the end of `path`, where there is none yet. The value is
+/// YAML already.
+pub(super) fn add(text: &str, root: Option<&Node>, path: &[&str], value: &str) -> Option<String> {
+    let Cut { range, new } = Source { text, root }.add(path, value).ok()?;
+    Some([text.get(..range.start)?, &new, text.get(range.end..)?].concat())
+}
+
 /// A piece of the file, and what takes its place.
 struct Cut {
     range: Range<usize>,
@@ -50,20 +57,30 @@ struct Source<'a> {
 impl Source<'_> {
     /// Sets the value at the end of `path`, and makes the keys on the way.
     fn link(&self, path: &[&str], value: &str) -> Option<Cut> {
-        let Some(mut node) = self.root else {
-            return Some(self.append(&self.lines(0, STEP, path, value)));
+        let node = match self.add(path, &written(value)) {
+            Ok(cut) => return Some(cut),
+            Err(there) => there?,
         };
-        let mut rest = path;
-        while let [key, deeper @ ..] = rest {
-            let Some((_, value_node)) = node.find(key) else {
-                return self.insert(node, rest, value);
-            };
-            (node, rest) = (value_node, deeper);
-        }
         let quote = self.text.get(node.span.start..)?.chars().next()?;
         let new =
             if "'\"".contains(quote) { format!("{quote}{value}{quote}") } else { written(value) };
         Some(Cut { range: node.span.clone(), new })
+    }
+
+    /// Adds a value, which is YAML already, at the end of `path`, and makes the keys on the way.
+    /// Fails with the value that is there, if there is one.
+    fn add(&self, path: &[&str], value: &str) -> Result<Cut, Option<&Node>> {
+        let Some(mut node) = self.root else {
+            return Ok(self.append(&self.lines(0, STEP, path, value)));
+        };
+        let mut rest = path;
+        while let [key, deeper @ ..] = rest {
+            let Some((_, value_node)) = node.find(key) else {
+                return self.insert(node, rest, value).ok_or(None);
+            };
+            (node, rest) = (value_node, deeper);
+        }
+        Err(Some(node))
     }
 
     /// Adds an entry to a map.
@@ -151,7 +168,8 @@ impl Source<'_> {
         Some(Cut { range: lines, new: kept.join(self.line_break()) })
     }
 
-    /// Writes keys as lines below each other, each with its line break before it.
+    /// Writes keys as lines below each other, each with its line break before it, and the value,
+    /// which is YAML already.
     fn lines(&self, column: usize, step: usize, keys: &[&str], value: &str) -> String {
         let mut out = String::new();
         for (depth, key) in keys.iter().enumerate() {
@@ -160,7 +178,7 @@ impl Source<'_> {
             out.push_str(&written(key));
             out.push(':');
         }
-        out + " " + &written(value)
+        out + " " + value
     }
 
     /// Returns how far the entries of a block are indented.
@@ -240,14 +258,14 @@ fn inside(map: &Node) -> Range<usize> {
 fn flow(keys: &[&str], value: &str) -> Option<String> {
     let (key, inner) = keys.split_first()?;
     let value = match inner {
-        [] => written(value),
+        [] => value.to_owned(),
         inner => format!("{{ {} }}", flow(inner, value)?),
     };
     Some(format!("{}: {value}", written(key)))
 }
 
 /// Writes a name; in quotes if some reader would take it for a number or a word of YAML.
-fn written(name: &str) -> String {
+pub(super) fn written(name: &str) -> String {
     let is_odd = name.starts_with(|c: char| c.is_ascii_digit())
         || WORDS.iter().any(|word| word.eq_ignore_ascii_case(name));
     if is_odd { format!("'{name}'") } else { name.to_owned() }
