@@ -275,6 +275,9 @@ fn t_a18_an_edit_makes_nothing_lasting() {
         assert!(hooked.loads(), "{shell}");
         hooked.run("mima group unlink --project dev OTHER");
         assert!(hooked.loads(), "{shell}");
+        let said = hooked.run("echo IMPORTED=1 >.env; mima import --group dev --yes .env");
+        assert!(world.read("p/.mima.yaml").contains("IMPORTED"), "{shell}: {said}");
+        assert!(hooked.loads(), "{shell}");
         assert_eq!(records(&world), ["shell"]);
         project.not_loaded("is not allowed yet");
         // By another program it is not even that.

@@ -198,7 +198,7 @@ fn a_program_that_was_given_little_finds_no_way_out() {
         // Further down than anybody looks.
         format!("cd c; sh {} 80 mima allow --yes", world.root().join("deep").display()),
         // On a terminal where a program answers.
-        format!("cd d; yes | {} -qec 'mima allow' /dev/null", script.display()),
+        format!("cd d; echo y | {} -qec 'mima allow' /dev/null", script.display()),
         // With an agent that does not answer.
         format!("kill -STOP {pid}; cd e; mima allow --yes; code=$?; kill -CONT {pid}; exit $code"),
     ] {
