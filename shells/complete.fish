@@ -28,4 +28,5 @@ end
 
 complete -c mima -n '__fish_mima_using_subcommand run' -l keep -x -a '(__mima_value)'
 complete -c mima -n '__fish_mima_using_subcommand run' -l grant -x -a '(__mima_value)'
+complete -c mima -n '__fish_mima_using_subcommand import' -l group -x -a '(__mima_value)'
 complete -c mima -n '__fish_mima_using_subcommand secret; and __fish_seen_subcommand_from move' -l to -x -a '(__mima_value)'

@@ -69,6 +69,7 @@ fn names_are_completed_in_each_shell_and_nobody_is_asked() {
             ("mima run --no-prompt solo ls ./direc\t", "tory"),
             ("mima run --scrub --keep HOM\t", "E"),
             ("mima run --grant=sol\t", "o"),
+            ("mima import --group sol\t", "o"),
             ("mima secret move --to en\t", "v"),
             ("mima exec ./direc\t", "tory"),
             ("mima deny ./direc\t", "tory"),

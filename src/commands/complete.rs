@@ -160,9 +160,10 @@ impl Known<'_> {
         Some(match (path, arg.get_id().as_str()) {
             ("allow" | "deny" | "edit", "path") => Found::Files,
             ("exec", "dir") => Found::Directories,
-            ("set" | "group link" | "group unlink" | "group rm" | "group list", "group") => {
-                self.groups("")
-            }
+            (
+                "set" | "import" | "group link" | "group unlink" | "group rm" | "group list",
+                "group",
+            ) => self.groups(""),
             ("run" | "unlock" | "env", "groups") | ("run", "grant") => {
                 let chosen = self.typed.rsplit_once(',').map_or("", |(chosen, _)| chosen);
                 self.groups(chosen)
