@@ -7,6 +7,7 @@ use std::path::Path;
 use crate::common::command::Output;
 use crate::common::leaks::{contains, files_below};
 use crate::common::strace::{Attempt, errno_points, kill_points};
+use crate::common::user::mknod;
 use crate::common::world::World;
 
 /// A world with a vault, and an empty project `h` whose secrets have `C4nary` in them.
@@ -289,7 +290,7 @@ fn op_gets_references_and_nothing_else_and_the_directory_has_no_op() {
 fn what_is_no_plain_file_is_refused_at_once() {
     let world = world();
     let h = world.home().join("h");
-    rustix::fs::mkfifoat(rustix::fs::CWD, h.join("fifo"), rustix::fs::Mode::RWXU).unwrap();
+    mknod(&h.join("fifo"), "p");
     std::fs::create_dir(h.join("dir")).unwrap();
     symlink("/dev/zero", h.join("zero")).unwrap();
     symlink("fifo", h.join("to-fifo")).unwrap();
