@@ -26,8 +26,8 @@ pub struct Paths {
 
 impl Paths {
     /// Finds the places from `MIMA_HOME`, or from `HOME` and where the `directories` crate
-    /// puts data on this system. A `HOME` that is unset, relative or no directory counts for nothing: the user
-    /// database knows better. Nothing is created here. (threats: D5, D7)
+    /// puts data on this system. A `HOME` that is unset, relative or no directory counts for
+    /// nothing: the user database knows better. Nothing is created here. (threats: D5, D7)
     pub fn from_env(as_root: bool) -> Result<Self> {
         if let Some(dir) = std::env::var_os("MIMA_HOME").filter(|dir| !dir.is_empty()) {
             let dir = PathBuf::from(dir);

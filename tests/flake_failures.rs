@@ -60,7 +60,9 @@ fn an_error_in_a_flake_is_said_with_its_place_and_the_last_environment_stays() {
     assert_eq!(found, None);
     assert!(said.starts_with("mima: could not load ~/p/flake.nix: "), "{said}");
     assert!(said.contains("no such word") && said.contains("~/p/flake.nix:"), "{said}");
-    assert!(said.ends_with("hint: to see all of it: cd ~/p && nix develop .\n"), "{said}");
+    let all = "hint: to see all of it: cd ~/p && nix --extra-experimental-features \
+        'nix-command flakes' develop .\n";
+    assert!(said.ends_with(all), "{said}");
     project.mima(&["exec", ".", "true"]).run().fails(125).stderr_has("no such word");
     project.write("flake.nix", flake("GREETING = \"good\";"));
     project.allow();
@@ -76,11 +78,22 @@ fn an_error_in_a_flake_is_said_with_its_place_and_the_last_environment_stays() {
         assert_eq!(found.as_deref(), Some("good"), "{said}");
         let want = "mima: could not load ~/p/flake.nix, so its last environment stays: ";
         assert!(said.starts_with(want) && said.contains(cause), "{said}");
+        assert!(!said.contains("-source"), "nix's copy is named: {said}");
         assert_eq!(said.lines().count(), 2, "{said}");
         // A command gets the last one, too.
         let exec = project.mima(&["exec", ".", "printenv", "GREETING"]).run();
         exec.ok().stdout_is("good\n").stderr_has(cause);
     }
+    // Whoever asks is told so, in the shell that has it.
+    let Some(bash) = require("bash") else { return };
+    let script = "eval \"$(mima export bash)\"; mima status --check >status; echo \"is $?\"";
+    let output = world.command(bash).args(["--norc", "-c", script]).cwd(&project.dir).run();
+    output.ok().stdout_is("is 1\n");
+    let lag = "~/p/flake.nix has its last environment, not that of what is allowed\n\
+        hint: mima reload\n";
+    output.stderr_has(lag);
+    std::fs::remove_file(project.dir.join("flake.nix")).unwrap();
+    project.mima(&["status", "--check"]).run().fails(1).stderr_has("there is no ~/p/flake.nix");
 }
 
 #[test]
@@ -118,7 +131,7 @@ fn where_there_is_no_flake_it_is_said_at_its_key() {
     let (said, found) = export(&project, &[]);
     assert_eq!(found, None);
     let want = "mima: could not load ~/p/flake.nix: ~/p/.mima.yaml:1:12: use_flake: there is no \
-                ~/p/flake.nix\nhint: nix flake init\n";
+                ~/p/flake.nix\nhint: write one, or take `use_flake` out\n";
     assert_eq!(said, want);
     assert_eq!(calls(&world), Vec::<String>::new());
 }
@@ -229,7 +242,9 @@ fn t_b3_t_b4_names_that_steer_a_shell_are_left_out_and_drop_nothing_else() {
     }
     assert_eq!(changes(&output)["MIMA_DIR"].as_deref(), project.dir.to_str());
     assert!(
-        output.err().starts_with("mima: left out of ~/p/flake.nix, since they steer the shell: ")
+        output
+            .err()
+            .starts_with("mima: left out of ~/p/flake.nix, since they steer the shell or mima: ")
     );
     assert_eq!(output.err().lines().count(), 1, "{output}");
     for shell in crate::common::hooked::SHELLS {
@@ -367,7 +382,7 @@ fn t_a2_t_a15_t_a16_allow_shows_a_flake_and_what_has_changed_in_it() {
     allow(&[row, "~/p/flake.nix says:\n  {\n", "mima: ~/p/.mima.yaml and flake.nix are allowed\n"]);
     project.write("flake.nix", "{\n  two = 2;\n}\n");
     let said = allow(&[
-        "~/p/flake.nix is another one.\nSince it was allowed last:\n  -   one = ",
+        "~/p/flake.nix has changed since it was allowed last:\n  -   one = ",
         "\n  +   two = 2;\n",
         "mima: ~/p/flake.nix is allowed\n",
     ]);

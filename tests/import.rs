@@ -161,7 +161,7 @@ fn an_envrc_is_read_and_never_run_and_what_is_left_is_listed_by_line() {
          ~/e/.envrc:18: no key of a project file does this\n  \
          ~/e/.envrc:19: IFS steers the shell or mima, so no file may set it\n",
     );
-    output.stderr_has("hint: mima import --group dev ~/e/.env\n");
+    output.stderr_has("hint: if ~/e/.env has secrets: mima import --group dev ~/e/.env\n");
     assert_eq!(
         world.read("e/.mima.yaml"),
         "groups:\n  dev:\n    DB_PASSWORD: dev.DB_PASSWORD\nsource_up: true\n\
@@ -185,7 +185,7 @@ fn references_are_read_by_op_and_stay_where_there_is_none() {
     let world = world();
     world.write("o/.env", "TOKEN=op://dev/item/token\nPORT=1\n");
     let args = ["import", "o/.env", "--group", "ops", "--yes"];
-    world.mima(&args).run().ok().stderr_has("~/o/.env:1: op is not on PATH, which would read it\n");
+    world.mima(&args).run().ok().stderr_has("~/o/.env:1: op would read it, and is not on PATH\n");
     assert_eq!(world.read("o/.mima.yaml"), "env:\n  PORT: \"1\"\n");
     // One that fails stops it all.
     world.script("op", "echo not signed in >&2; exit 1\n");

@@ -270,7 +270,7 @@ fn op_gets_references_and_nothing_else_and_the_directory_has_no_op() {
     let path = format!(".:bin::h:{}:/usr/bin:/bin", world.bin().display());
     let args = ["import", ".envrc", "--group", "dev", "--yes"];
     let run = || world.mima(&args).cwd(world.home().join("h")).env("PATH", &path).run();
-    run().ok().stderr_has("~/h/.envrc:1: op is not on PATH, which would read it\n");
+    run().ok().stderr_has("~/h/.envrc:1: op would read it, and is not on PATH\n");
     world.script("op", &body);
     let shown = format!("{} reads what 1Password has\n", world.bin().join("op").display());
     let output = run();

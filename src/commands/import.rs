@@ -69,6 +69,9 @@ pub(super) fn run(mima: &Mima, args: &Import) -> Result<()> {
             term::note(&format!("{from} had nothing else in it, and is gone"));
         }
         Some(Rewritten::Cut) => term::note(&format!("{from} has the rest")),
+        None if source.is_loaded_by(&target.path, &target.after) => term::hint(&format!(
+            "{path} loads {from} too, with all that is in it: take it out of `dotenv` there"
+        )),
         None => term::hint(&format!(
             "{from} still has it all; to take it out there: mima import --rewrite --group {group} {}",
             term::word(&args.file)
@@ -76,7 +79,11 @@ pub(super) fn run(mima: &Mima, args: &Import) -> Result<()> {
     }
     let loaded = plan.loaded().into_iter().map(|file| source.path.with_file_name(file));
     for file in loaded.filter(|file| file.exists()) {
-        term::hint(&format!("mima import --group {group} {}", term::word(&file)));
+        term::hint(&format!(
+            "if {} has secrets: mima import --group {group} {}",
+            term::path(&file),
+            term::word(&file)
+        ));
     }
     if !work.secrets.is_empty() {
         term::hint(&format!("mima run {group} -- CMD"));

@@ -29,10 +29,9 @@ pub(super) fn run(mima: &Mima, args: &Status) -> Result<()> {
     let set = state.as_ref().map(names).unwrap_or_default();
     let is_loaded = loaded.is_some_and(|dir| look.dir().is_some_and(|here| dir == here));
     let groups = groups(mima, &mut look, &vars, is_loaded);
-    let is_broken = groups.is_err();
-    let groups = groups.unwrap_or_else(|failure| {
+    let (groups, is_broken) = groups.unwrap_or_else(|failure| {
         look.notices.push(failure);
-        Vec::new()
+        (Vec::new(), true)
     });
     let answer = || if args.check { answer(&look, is_broken) } else { Ok(()) };
     // What else there is to tell is told, whatever is wrong with the store.
@@ -111,16 +110,27 @@ fn answer(look: &Look, is_broken: bool) -> Result<()> {
     }
 }
 
-/// Returns the groups that the project offers, or why it cannot be loaded. Whether its variables
-/// can be had is known of a project that is loaded; what they were before is not.
-fn groups(mima: &Mima, look: &mut Look, vars: &Vars, is_loaded: bool) -> Result<Vec<String>> {
+/// Returns the groups that the project offers, and whether some of it cannot be had; or why nothing
+/// of it can be loaded. Whether its variables can be had is known of a project that is loaded; what
+/// they were before is not.
+fn groups(
+    mima: &Mima,
+    look: &mut Look,
+    vars: &Vars,
+    is_loaded: bool,
+) -> Result<(Vec<String>, bool)> {
     let offered = offered(mima, look)?;
     let before = Before::new(vars.clone(), State::of(vars), &BTreeMap::new());
-    mima.load_flakes(look, &before.vars, Nix::Rests);
-    if !is_loaded {
+    let mut is_broken = !mima.load_flakes(look, &before.vars, Nix::Rests);
+    if is_loaded {
+        let flakes = look.layers.iter().filter_map(|layer| layer.flake.as_ref());
+        let lags: Vec<_> = flakes.filter_map(Flake::lag).collect();
+        is_broken |= !lags.is_empty();
+        look.notices.extend(lags);
+    } else {
         look.notices.extend(plan(&look.layers, &before.vars)?.notices);
     }
-    Ok(offered.names.iter().map(ToString::to_string).collect())
+    Ok((offered.names.iter().map(ToString::to_string).collect(), is_broken))
 }
 
 /// Returns a line for each file that takes part besides the nearest one, from there outwards.

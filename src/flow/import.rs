@@ -117,8 +117,18 @@ impl Source {
 
     /// Fails if a project file needs it, so that it must not go away.
     fn check_not_loaded(&self, project: &Path, bytes: &[u8]) -> Result<()> {
+        if !self.is_loaded_by(project, bytes) {
+            return Ok(());
+        }
+        let (project, this) = (term::path(project), term::path(&self.path));
+        Err(Failure::failed(format!("{project} loads {this}, so that stays as it is"))
+            .hint("take it out of `dotenv` there, and run this again; or leave --rewrite out"))
+    }
+
+    /// Tells whether a project file loads it as a dotenv file.
+    pub fn is_loaded_by(&self, project: &Path, bytes: &[u8]) -> bool {
         // One that says nothing valid loads nothing.
-        let Ok(file) = parse::<ProjectFile>(bytes, "") else { return Ok(()) };
+        let Ok(file) = parse::<ProjectFile>(bytes, "") else { return false };
         let dir = project.parent().unwrap_or(project);
         let is_this = |named: &str| {
             let named = dir.join(named);
@@ -128,12 +138,7 @@ impl Source {
                     (Ok(named), Ok(this)) if named == this
                 )
         };
-        if !file.dotenv.iter().any(|named| is_this(&named.value)) {
-            return Ok(());
-        }
-        let (project, this) = (term::path(project), term::path(&self.path));
-        Err(Failure::failed(format!("{project} loads {this}, so that stays as it is"))
-            .hint("take it out of `dotenv` there, and run this again; or leave --rewrite out"))
+        file.dotenv.iter().any(|named| is_this(&named.value))
     }
 
     /// What is left of it without some of its lines.
@@ -284,7 +289,7 @@ impl Work {
             let rewritten = self.rewrite(mima, source, target, wants_rewrite)?;
             return Ok(Done { is_allowed, rewritten, protection });
         }
-        let reason = Reason::new(format!("mima import --group {group}"));
+        let reason = Reason::new(format!("mima import {} into {group}", term::path(&source.path)));
         let store = mima.store_to_write(&reason)?;
         let known = store.names()?;
         let is_known = |name: &SecretName| known.contains(name);

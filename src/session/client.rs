@@ -43,8 +43,8 @@ impl Client {
         Self { place }
     }
 
-    /// Gets all values of the groups, in their order, of what is unlocked `within`. `None` if the agent does not have all of
-    /// them for this process, or is not there.
+    /// Gets all values of the groups, in their order, of what is unlocked `within`. `None` if the
+    /// agent does not have all of them for this process, or is not there.
     pub fn get(
         &self,
         wanted: Vec<Wanted>,

@@ -58,6 +58,7 @@ pub fn serve(how: How) -> Result<()> {
         memory,
         files: sys::process::raise_file_limit(),
     };
+    sys::program_pages::let_go();
     let end = Server::new(ground, listener, signals).and_then(Server::run).context(what)?;
     // One that somebody else listens at is not this agent's to remove; nor is one of systemd's.
     if lock.is_some() && end != End::Replaced && is_in_place() {

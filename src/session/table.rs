@@ -74,7 +74,7 @@ impl<'a> Client<'a> {
     /// Tells whether the client may be in some tree that it cannot be found in: an orphan, or far
     /// below. Nobody has typed it, in any case.
     fn may_be_in_any_tree(&self) -> bool {
-        !self.ancestors().is_whole || scope::shell(self.kernel, &self.process).is_none()
+        !self.ancestors().is_whole || self.shell().is_none()
     }
 
     /// Tells whether the client runs at this shell, which has become another program.

@@ -12,9 +12,9 @@ use rustix::io::fcntl_dupfd_cloexec;
 use super::exec::null_terminated;
 use super::{signals, startup};
 
-/// Starts `program` with the arguments `args`, the first of which is what it is called, and the two descriptors; with its own session, in
-/// `/`, without an environment, with umask 077 and nothing else that the caller has open. It is
-/// no child of the caller's.
+/// Starts `program` with the arguments `args`, the first of which is what it is called, and the
+/// two descriptors; with its own session, in `/`, without an environment, with umask 077 and
+/// nothing else that the caller has open. It is no child of the caller's.
 ///
 /// # Errors
 /// The kernel's, also where it does not execute the program.

@@ -18,6 +18,7 @@ pub mod memory;
 pub mod peer;
 pub mod process;
 pub mod processes;
+pub mod program_pages;
 pub mod screen;
 pub mod signal_pipe;
 pub mod signals;

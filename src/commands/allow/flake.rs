@@ -23,7 +23,7 @@ pub(super) fn render(file: &Candidate, before: Option<&[u8]>) -> String {
     match before {
         Some(before) if before != file.bytes => {
             format!(
-                "{path} is another one.\nSince it was allowed last:\n{}",
+                "{path} has changed since it was allowed last:\n{}",
                 changes(&readable(before), &now)
             )
         }

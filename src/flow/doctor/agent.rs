@@ -42,12 +42,14 @@ fn state(mima: &Mima) -> Finding {
     match mima.agent().status() {
         Ok(Some(status)) => Finding::ok(
             SUBJECT,
-            format!(
-                "the agent runs (process {}), and keeps {} groups",
-                status.pid,
-                u64::from(status.elsewhere)
-                    + u64::try_from(status.unlocked.len()).unwrap_or_default()
-            ),
+            match u64::from(status.elsewhere)
+                + u64::try_from(status.unlocked.len()).unwrap_or_default()
+            {
+                1 => format!("the agent runs (process {}), and keeps 1 group", status.pid),
+                count => {
+                    format!("the agent runs (process {}), and keeps {count} groups", status.pid)
+                }
+            },
         ),
         Ok(None) => Finding::ok(SUBJECT, "no agent runs: the first unlock starts one"),
         Err(failure) => Finding::of(SUBJECT, &failure),

@@ -22,7 +22,7 @@ use crate::term;
 /// The version of what is kept: another one is evaluated anew.
 const FORMAT: &str = "mima-flake-1";
 /// What nix may print, and so what is kept, in bytes.
-pub(super) const MOST_BYTES: u64 = 4 << 20;
+pub(super) const MOST_PRINTED: u64 = 4 << 20;
 /// How long a name or the path of a project may be.
 const MOST_TEXT: u64 = 16 << 10;
 
@@ -50,7 +50,7 @@ impl<'a> Cache<'a> {
         }
         fs::check_owned(&self.paths.flakes())?;
         fs::check_owned(&dir)?;
-        let text = fs::read_capped(&dir.join("env.json"), MOST_BYTES)?;
+        let text = fs::read_capped(&dir.join("env.json"), MOST_PRINTED)?;
         // One that cannot be read is not the work of mima, and is made anew.
         Ok(text.and_then(|text| DevShell::parse(&text).ok()))
     }

@@ -25,6 +25,19 @@ const WHAT_TO_DO: [(&str, &str); 10] = [
     ("experimental Nix feature", "a newer Nix: https://nixos.org/download"),
 ];
 
+/// How the name of nix's copy of a flake ends.
+const COPY: &str = "-source";
+
+/// Finds the path of nix's copy in what it says, where nix has not come to tell it.
+fn copy_in<'a>(lines: &[&'a str]) -> Option<&'a str> {
+    let quotes = |c: char| c.is_whitespace() || "'\"«»".contains(c);
+    lines.iter().flat_map(|line| line.split(quotes)).find_map(|word| {
+        let word = word.strip_prefix("path:").unwrap_or(word);
+        let copy = word.get(..word.find(COPY)? + COPY.len())?;
+        copy.contains("/store/").then_some(copy)
+    })
+}
+
 /// Makes a failure of what nix has said; `None` if that is nothing. Where nix names its copy of
 /// the flake, `dir` is named, of which it is one. `develop` shows all that nix has to say.
 pub(super) fn explain(
@@ -60,8 +73,8 @@ pub(super) fn explain(
         return None;
     }
     let known = WHAT_TO_DO.iter().find(|(part, _)| told.contains(part));
-    if let Some(copy) = copy.and_then(Path::to_str) {
-        told = told.replace(copy, &term::path(dir));
+    for copy in [copy.and_then(Path::to_str), copy_in(&lines)].into_iter().flatten() {
+        told = told.replace(&format!("path:{copy}"), copy).replace(copy, &term::path(dir));
     }
     let told: String = told.chars().take(MOST_CHARS).collect();
     let word = term::word(dir);

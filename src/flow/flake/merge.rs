@@ -35,7 +35,7 @@ impl Evaluation<'_> {
         let mut notices = Vec::new();
         if !refused.is_empty() {
             let names: Vec<_> = refused.iter().map(ToString::to_string).collect();
-            let what = format!("left out of {label}, since they steer the shell");
+            let what = format!("left out of {label}, since they steer the shell or mima");
             notices.push(Failure::failed(format!("{what}: {}", shown(&names))));
         }
         let vars = vars.into_iter();

@@ -39,6 +39,8 @@ pub struct Flake {
     approved: Result<Approved, Option<Failure>>,
     is_denied: bool,
     shell: Option<DevShell>,
+    /// Whether that is of the flake as it is approved now, and not one that it had before.
+    is_current: bool,
 }
 
 /// A flake as the user has approved it.
@@ -97,7 +99,8 @@ pub(super) fn judge(
             Ok(None) => {
                 let what = format!("there is no {}", term::path(path));
                 let fault = Fault::new(reference.place, "use_flake", what);
-                problem = problem.or_else(|| Some(layer.fail(fault.hint("nix flake init"))));
+                problem = problem
+                    .or_else(|| Some(layer.fail(fault.hint("write one, or take `use_flake` out"))));
             }
             Err(failure) => problem = problem.or(Some(failure.hint("then: mima reload"))),
         }
@@ -112,6 +115,7 @@ pub(super) fn judge(
         approved: approved(judged, problem),
         is_denied,
         shell: None,
+        is_current: false,
     }
 }
 
@@ -176,6 +180,17 @@ impl Flake {
         self.shell.is_some()
     }
 
+    /// Says that what it has is not what was approved, after nix was asked for that.
+    pub fn lag(&self) -> Option<Failure> {
+        if self.is_current || self.approved.is_err() {
+            return None;
+        }
+        let has =
+            if self.is_loaded() { "its last environment, not that" } else { "no environment" };
+        let what = format!("{} has {has} of what is allowed", self.label());
+        Some(Failure::failed(what).hint("mima reload"))
+    }
+
     /// Says that one of its files was denied, where a command cannot do without it.
     pub fn denied(&self) -> Failure {
         let what = format!("{} is denied", term::path(&self.path));
@@ -220,6 +235,7 @@ impl Mima {
             Ok(shell) => (shell, None),
             Err(problem) => (None, Some(problem)),
         };
+        flake.is_current = shell.is_some();
         // What was denied is not to be, not even as it was once.
         if shell.is_none() && !flake.is_denied {
             let last = cache.last();

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::cache::MOST_BYTES;
+use super::cache::MOST_PRINTED;
 use super::{Approved, complaint};
 use crate::env::Vars;
 use crate::env::flake::{DevShell, Source, Unreadable};
@@ -134,7 +134,10 @@ impl Job<'_> {
         if status.success() {
             return Ok(std::mem::take(&mut running.out.bytes));
         }
-        let develop = format!("nix develop .{}", self.fragment);
+        let develop = format!(
+            "nix --extra-experimental-features 'nix-command flakes' develop .{}",
+            self.fragment
+        );
         Err(complaint::explain(&running.said.bytes, copy, &self.approved.dir, &develop)
             .unwrap_or_else(|| Failure::failed(format!("nix failed ({status}) and said nothing"))))
     }
@@ -169,7 +172,7 @@ impl Output {
                 Err(error) => return Err(error),
             }
             // What never ends is not waited for.
-            if self.bytes.len() > 2 * usize::try_from(MOST_BYTES).unwrap_or(usize::MAX) {
+            if self.bytes.len() > 2 * usize::try_from(MOST_PRINTED).unwrap_or(usize::MAX) {
                 break;
             }
         }
@@ -177,7 +180,7 @@ impl Output {
     }
 
     fn is_too_long(&self) -> bool {
-        u64::try_from(self.bytes.len()).map_or(true, |len| len > MOST_BYTES)
+        u64::try_from(self.bytes.len()).map_or(true, |len| len > MOST_PRINTED)
     }
 
     /// Forgets all but the end.
@@ -213,7 +216,7 @@ impl Running {
         self.said.take().context(what)?;
         self.said.shorten();
         if self.out.is_too_long() {
-            return Err(Failure::failed(format!("nix has printed more than {MOST_BYTES} bytes"))
+            return Err(Failure::failed(format!("nix has printed more than {MOST_PRINTED} bytes"))
                 .hint("let the development shell export less"));
         }
         Ok(ended)

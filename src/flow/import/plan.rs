@@ -169,8 +169,8 @@ impl Plan {
                     work.secrets.push((variable.name.clone(), name, origin));
                     continue;
                 }
-                Some(_) => "op is not on PATH, which would read it",
-                None => "a secret can only refer to values that are in this file",
+                Some(_) => "op would read it, and is not on PATH",
+                None => "a secret can only refer to values that stand above it in this file",
             };
             refused.insert(name.clone(), why);
         }
