@@ -211,3 +211,25 @@ fn only_a_terminal_that_can_take_a_line_away_shows_that_nix_works() {
     let said = shell.run("cd p; mima reload");
     assert!(!said.contains("nix is working"), "{said}");
 }
+
+/// What is allowed in one shell is nothing that others fall back on.
+#[test]
+fn t_a18_a_flake_that_is_allowed_in_one_shell_is_loaded_in_no_other() {
+    each(|name| {
+        let world = World::new();
+        stand_in(&world, STAND_IN);
+        world.write("env.json", env_json(&[("GREETING", "lasting")]));
+        let project = nix::project(&world, "p", TEXT, &flake(""));
+        assert_eq!(project.loaded()["GREETING"].as_deref(), Some("lasting"));
+        project.write("flake.nix", flake("A = 1;"));
+        world.write("env.json", env_json(&[("GREETING", "session")]));
+        let mut shell = Start::new(&world, name).cwd(&project.dir).start();
+        shell.run("mima allow --session --yes");
+        assert_eq!(shell.exported("GREETING").as_deref(), Some("session"), "{name}");
+        shell.run("cd ..");
+        shell.run("cd p");
+        assert_eq!(shell.exported("GREETING").as_deref(), Some("session"), "{name}");
+        let mut other = Start::new(&world, name).cwd(&project.dir).start();
+        assert_eq!(other.exported("GREETING").as_deref(), Some("lasting"), "{name}");
+    });
+}

@@ -74,11 +74,10 @@ impl<'a> Cache<'a> {
     pub(super) fn put(&self, key: &str, shell: &DevShell) -> Result<()> {
         let _lock = Lock::acquire(&self.paths.lock())?;
         fs::write_atomic(&self.dir.join(key).join("env.json"), &shell.encode())?;
-        fs::write_atomic(&self.dir.join("project"), self.project.as_os_str().as_bytes())?;
-        fs::write_atomic(&self.dir.join("last"), key.as_bytes())
+        fs::write_atomic(&self.dir.join("project"), self.project.as_os_str().as_bytes())
     }
 
-    /// Notes that a key was loaded.
+    /// Notes that a key was loaded: what every shell gets while there is nothing better.
     pub(super) fn note(&self, key: &str) -> Result<()> {
         if self.last_key()?.is_some_and(|last| last == key) {
             return Ok(());

@@ -23,7 +23,7 @@ use crate::env::Vars;
 use crate::env::flake::DevShell;
 use crate::error::{Failure, Kind, Result};
 use crate::term;
-use crate::trust::{Candidate, Trust, Verdict};
+use crate::trust::{Candidate, Span, Trust, Verdict};
 
 /// The files of a flake that are approved together with the project.
 const FILES: [&str; 2] = ["flake.nix", "flake.lock"];
@@ -50,6 +50,8 @@ struct Approved {
     nix: Vec<u8>,
     lock: Option<Vec<u8>>,
     key: String,
+    /// Whether it is so in every shell.
+    is_lasting: bool,
 }
 
 /// When nix is run.
@@ -81,12 +83,14 @@ pub(super) fn judge(
 ) -> Flake {
     let files = files(&layer.dir, &reference.value);
     let mut judged = Vec::new();
+    let mut is_lasting = true;
     let mut problem = None;
     for path in &files {
         look.watching.look(path);
         let opened = Candidate::open(path).and_then(|candidate| {
             let Some(candidate) = candidate else { return Ok(None) };
-            let verdict = trust.judge(&candidate)?;
+            let (verdict, basis) = trust.weigh(&candidate)?;
+            is_lasting &= basis.is_none_or(|basis| basis.span() == Span::Lasting);
             Ok(Some((candidate, verdict)))
         });
         match opened {
@@ -112,7 +116,7 @@ pub(super) fn judge(
         reference: reference.value.clone(),
         project: layer.real_dir.clone(),
         path,
-        approved: approved(judged, problem),
+        approved: approved(judged, problem, is_lasting),
         is_denied,
         shell: None,
         is_current: false,
@@ -122,6 +126,7 @@ pub(super) fn judge(
 fn approved(
     judged: Vec<(Candidate, Verdict)>,
     problem: Option<Failure>,
+    is_lasting: bool,
 ) -> Result<Approved, Option<Failure>> {
     let is_allowed = judged.iter().all(|(_, verdict)| *verdict == Verdict::Allowed);
     if problem.is_some() || !is_allowed {
@@ -135,6 +140,7 @@ fn approved(
         nix: nix.bytes,
         lock: files.next().map(|lock| lock.bytes),
         key: cache::key(&digests),
+        is_lasting,
     })
 }
 
@@ -270,9 +276,11 @@ fn current(
     nix: Nix,
     notices: &mut Vec<Failure>,
 ) -> Result<Option<DevShell>> {
+    // What is allowed in one shell is not what others fall back on.
+    let note = || if approved.is_lasting { cache.note(&approved.key) } else { Ok(()) };
     let anew = matches!(nix, Nix::Works { anew: true, .. });
     if let Some(shell) = if anew { None } else { cache.get(&approved.key)? } {
-        notices.extend(cache.note(&approved.key).err());
+        notices.extend(note().err());
         return Ok(Some(shell));
     }
     let Nix::Works { in_hook, .. } = nix else { return Ok(None) };
@@ -282,6 +290,6 @@ fn current(
         Job { label: &label, fragment: &fragment, approved, profile: &profile, before, in_hook };
     let shell = job.run()?;
     // It is there, whether it can be kept or not.
-    notices.extend(cache.put(&approved.key, &shell).err());
+    notices.extend(cache.put(&approved.key, &shell).and_then(|()| note()).err());
     Ok(Some(shell))
 }
