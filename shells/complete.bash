@@ -22,6 +22,13 @@ _mima_live() {
         _mima_command "${what#* }" "$2"
         ;;
     *)
+        what=${COMP_WORDS[COMP_CWORD - 1]}
+        [[ ${what} != = ]] || what=${COMP_WORDS[COMP_CWORD - 2]}
+        case ${what} in
+        # Files: bash itself completes these, and quotes what is strange in a name.
+        --from-file | --identity) return 0 ;;
+        *) ;;
+        esac
         IFS=$' \t\n'
         _mima "$@"
         ;;

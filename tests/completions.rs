@@ -80,6 +80,12 @@ fn names_are_completed_in_each_shell_and_nobody_is_asked() {
             hooked.pty.send("\x15");
             hooked.run("true");
         }
+        // A file's name runs nothing.
+        world.write("p/odd;touch ran;", "value");
+        hooked.pty.send("mima secret add odd --from-file od\t");
+        hooked.pty.expect("touch");
+        hooked.run("");
+        assert!(!world.home().join("p/ran").exists(), "{name}");
         assert_eq!(world.asked(), 0, "{name}");
     });
 }

@@ -393,3 +393,28 @@ fn t_a2_t_a15_t_a16_allow_shows_a_flake_and_what_has_changed_in_it() {
     let text = status();
     assert!(text.contains("~/p/flake.nix  allowed") && text.contains("~/p/flake.lock  allowed"));
 }
+
+/// A repository that did not come by `git clone` brings settings of its own.
+#[test]
+fn t_b3_git_runs_no_program_that_a_repository_names() {
+    let mut world = World::new();
+    let Some(_nix) = Nix::new(&mut world) else { return };
+    let Some(git) = require("git") else { return };
+    let project = nix::project(&world, "p", TEXT, &flake("GREETING = \"hello\";"));
+    let evil = world.script("evil", "touch ~/evil-ran\n");
+    let run = |args: &[&str]| world.command(&git).args(args).cwd(&project.dir).run();
+    run(&["init", "-q"]).ok();
+    run(&["add", "flake.nix"]).ok();
+    run(&["config", "core.fsmonitor", evil.to_str().unwrap()]).ok();
+    // The user's own settings stay.
+    let settings = [("COUNT", "1"), ("KEY_0", "user.name"), ("VALUE_0", "me")];
+    let mut export = project.mima(&["export", "json"]);
+    for (name, value) in settings {
+        export = export.env(format!("GIT_CONFIG_{name}"), value);
+    }
+    assert_eq!(changes(export.run().ok())["GREETING"].as_deref(), Some("hello"));
+    assert!(!world.home().join("evil-ran").exists());
+    // It would have run: git does so where nobody forbids it.
+    run(&["status", "--short"]);
+    assert!(world.home().join("evil-ran").exists());
+}

@@ -394,3 +394,13 @@ fn t_e1_an_import_into_a_file_that_is_there_survives_a_kill_and_a_full_disk() {
         assert!(points > 10, "only {points} points");
     }
 }
+
+/// Of two values the last one counts, and the other one is not lost.
+#[test]
+fn a_value_that_is_set_again_stays_where_it_is() {
+    let world = world();
+    let file = world.write("h/.env", "OLD_KEY=first-C4nary\nOLD_KEY=second-C4nary\n");
+    let args = ["import", "--rewrite", "--yes", "--group", "dev", "h/.env"];
+    world.mima(&args).run().ok().stderr_has("~/h/.env:1: a later line sets it again\n");
+    assert_eq!(std::fs::read_to_string(file).unwrap(), "OLD_KEY=first-C4nary\n");
+}

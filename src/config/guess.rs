@@ -48,6 +48,9 @@ const PREFIXES: &[&str] = &[
 /// Words in a name that say so.
 const WORDS: &[&str] = &[
     "AUTH",
+    "AUTHORIZATION",
+    "BEARER",
+    "COOKIE",
     "CREDENTIAL",
     "CREDENTIALS",
     "CREDS",
@@ -55,10 +58,15 @@ const WORDS: &[&str] = &[
     "JWT",
     "KEY",
     "KEYS",
+    "OTP",
     "PASS",
+    "PASSCODE",
     "PASSPHRASE",
+    "PIN",
     "PRIVATE",
+    "PWD",
     "SALT",
+    "SIGNATURE",
     "TOKEN",
     "TOKENS",
 ];
@@ -67,6 +75,22 @@ const PARTS: &[&str] = &["ACCESSKEY", "APIKEY", "CREDENTIAL", "PASSWD", "PASSWOR
 /// Words in a name by which the value is public, or where the secret is and not the secret.
 const PUBLIC: &[&str] =
     &["DIR", "FILE", "ID", "LENGTH", "NAME", "PATH", "PUBLIC", "PUBLISHABLE", "TTL", "URL"];
+/// What stands before a secret within a value, in lower case.
+const BEFORE: &[&str] = &[
+    "accesskey=",
+    "accountkey=",
+    "api_key=",
+    "apikey=",
+    "bearer ",
+    "hooks.",
+    "password=",
+    "pwd=",
+    "secret=",
+    "sig=",
+    "token=",
+];
+/// Words at the end of a name by which the shortest number is a secret, too.
+const SHORT: &[&str] = &["PASS", "PASSCODE", "PASSWD", "PASSWORD", "PIN", "PWD"];
 /// From how many characters on a value may be a key by its looks.
 const LONG: usize = 20;
 
@@ -93,8 +117,13 @@ pub fn guess(name: &str, value: &str) -> Guess {
         }
         _ => {}
     }
+    let lower = value.to_ascii_lowercase();
+    if BEFORE.iter().any(|word| lower.contains(word)) {
+        return secret("there is a secret in it");
+    }
     let is_switch = ["true", "false", "yes", "no", "on", "off"].contains(&value);
-    let is_small = value.len() < 6 && value.bytes().all(|byte| byte.is_ascii_digit());
+    let is_short = words.last().is_some_and(|last| SHORT.contains(last));
+    let is_small = !is_short && value.len() < 6 && value.bytes().all(|byte| byte.is_ascii_digit());
     let is_named = has(WORDS) && !has(&["DSN"]) || PARTS.iter().any(|part| name.contains(part));
     if is_named && !has(PUBLIC) && !is_switch && !is_small {
         return secret("its name says so");
@@ -170,6 +199,14 @@ mod tests {
             ("ANY", "op://vault/item/field"),
             ("ANY", "9f86d081884c7d659a2feaa0c55ad015"),
             ("ANY", "Zm9vYmFyMTIzNDU2Nzg5MGFiY2Q="),
+            ("MYSQL_PWD", "x"),
+            ("PIN", "1234"),
+            ("DB_PASSWORD", "12345"),
+            ("SESSION_COOKIE", "x"),
+            ("HEADER", "Authorization: Bearer x"),
+            ("SLACK_WEBHOOK_URL", "https://hooks.slack.example/services/T/B/x"),
+            ("ANY", "Endpoint=https://h;AccountKey=x"),
+            ("JDBC_URL", "jdbc:mysql://h/db?user=a&Password=x"),
         ] {
             assert!(guess(name, value).is_secret, "{name}={value}");
         }

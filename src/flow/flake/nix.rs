@@ -89,6 +89,21 @@ impl Job<'_> {
         DevShell::parse(&printed?).map_err(|why| unreadable(&why))
     }
 
+    /// Settings of git that no repository can change: one that did not come by `git clone` has its
+    /// own, and could name a program in them that git runs for nix.
+    fn git_settings(&self) -> Vec<(String, String)> {
+        const SETTINGS: [(&str, &str); 2] =
+            [("core.fsmonitor", "false"), ("core.hooksPath", "/dev/null")];
+        let there = self.before.get(OsStr::new("GIT_CONFIG_COUNT"));
+        let there: usize = there.and_then(|count| count.to_str()?.parse().ok()).unwrap_or_default();
+        let mut all = vec![("GIT_CONFIG_COUNT".to_owned(), (there + SETTINGS.len()).to_string())];
+        for (at, (key, value)) in (there..).zip(SETTINGS) {
+            all.push((format!("GIT_CONFIG_KEY_{at}"), key.to_owned()));
+            all.push((format!("GIT_CONFIG_VALUE_{at}"), value.to_owned()));
+        }
+        all
+    }
+
     /// Runs one command of nix and returns what it prints. `copy` is where nix has the flake.
     fn call(
         &self,
@@ -115,6 +130,7 @@ impl Job<'_> {
             .env("PWD", &self.approved.dir)
             // Nobody is to be asked for a password in the middle of a prompt.
             .env("GIT_TERMINAL_PROMPT", "0")
+            .envs(self.git_settings())
             .current_dir(&self.approved.dir)
             .stdin(Stdio::null())
             .stdout(to_out)

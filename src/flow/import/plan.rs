@@ -48,6 +48,9 @@ pub struct Plan {
     left: Vec<Left>,
 }
 
+/// Why a line stays that says nothing in the end.
+const AGAIN: &str = "a later line sets it again";
+
 impl Plan {
     /// Reads what a source says. Nothing is run.
     pub fn read(source: &Source) -> Result<Self> {
@@ -174,8 +177,11 @@ impl Plan {
             };
             refused.insert(name.clone(), why);
         }
-        for (lines, names) in &self.setting {
-            match names.iter().find_map(|name| refused.get(name)) {
+        for (at, (lines, names)) in self.setting.iter().enumerate() {
+            let later = self.setting.iter().skip(at + 1).flat_map(|(_, names)| names);
+            let later: BTreeSet<_> = later.collect();
+            let again = names.iter().any(|name| later.contains(name)).then_some(&AGAIN);
+            match names.iter().find_map(|name| refused.get(name)).or(again) {
                 Some(why) => {
                     work.left.push(Left { lines: lines.clone(), why: (*why).to_owned() });
                 }
