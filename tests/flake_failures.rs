@@ -418,3 +418,17 @@ fn t_b3_git_runs_no_program_that_a_repository_names() {
     run(&["status", "--short"]);
     assert!(world.home().join("evil-ran").exists());
 }
+
+/// A flake elsewhere could be allowed for another project, and is not shown with this one.
+#[test]
+fn a_flake_that_a_link_leads_to_is_none_of_the_project() {
+    let mut world = World::new();
+    let Some(_nix) = Nix::new(&mut world) else { return };
+    nix::project(&world, "other", TEXT, &flake("GREETING = \"elsewhere\";"));
+    let project = Project::new(&world, "p", "use_flake: ./x\nenv: {A: a}\n");
+    std::os::unix::fs::symlink("../other", project.dir.join("x")).unwrap();
+    project.mima(&["allow", "--yes"]).run();
+    let (said, found) = export(&project, &[]);
+    assert_eq!(found, None, "{said}");
+    assert!(said.contains("~/p/x/flake.nix leads out of the project\n"), "{said}");
+}

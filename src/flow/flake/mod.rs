@@ -95,6 +95,12 @@ pub(super) fn judge(
         });
         match opened {
             Ok(Some((candidate, verdict))) => {
+                if !candidate.real_dir().starts_with(&layer.real_dir) {
+                    let what = format!("{} leads out of the project", term::path(path));
+                    let fault = Fault::new(reference.place, "use_flake", what);
+                    let hint = "put the flake into the project, or make it an input of one there";
+                    problem = problem.or_else(|| Some(layer.fail(fault.hint(hint))));
+                }
                 look.note_input(&candidate, verdict);
                 judged.push((candidate, verdict));
             }
