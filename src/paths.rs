@@ -115,17 +115,29 @@ impl Paths {
     /// is the user's alone, and short enough for a socket's address. Where no variable names
     /// that, it is the one that [`Paths::leave_runtime`] was told of last. (threat G3)
     pub fn runtime(&self) -> PathBuf {
-        self.runtimes().swap_remove(0)
+        // Nothing is looked at behind the first.
+        self.named_runtimes().next().unwrap_or_else(|| self.own_runtime())
     }
 
     /// All directories that the socket may be in, the one where it is looked for first.
     pub fn runtimes(&self) -> Vec<PathBuf> {
-        let Some(state) = &self.state else { return vec![self.data.join("run")] };
-        let left = std::fs::read_link(runtime_link(state)).ok().filter(|dir| is_runtime(dir));
-        let named = [given_runtime(), left].into_iter().flatten().map(|dir| dir.join("mima"));
-        let mut all: Vec<_> = named.chain([state.join("mima/run")]).collect();
+        let mut all: Vec<_> = self.named_runtimes().chain([self.own_runtime()]).collect();
         all.dedup();
         all
+    }
+
+    /// The directory of the socket where the system has none.
+    fn own_runtime(&self) -> PathBuf {
+        self.state.as_ref().map_or_else(|| self.data.join("run"), |state| state.join("mima/run"))
+    }
+
+    /// Those that the system has: by the variable, and by the word that was left of it. Elsewhere,
+    /// and where everything is kept together, the variable says nothing.
+    fn named_runtimes(&self) -> impl Iterator<Item = PathBuf> {
+        let left = |state: &PathBuf| std::fs::read_link(runtime_link(state)).ok();
+        let given = self.state.iter().filter_map(|_| given_runtime());
+        let left = self.state.iter().filter_map(left).filter(|dir| is_runtime(dir));
+        given.chain(left).map(|dir| dir.join("mima"))
     }
 
     /// Leaves word of the system's directory for sockets, for a mima that runs without the

@@ -35,6 +35,7 @@ pub use macos::{adopts, effective_user, executable, look_up};
 mod linux {
     use std::os::unix::fs::MetadataExt;
     use std::str::FromStr;
+    use std::sync::OnceLock;
 
     use super::Process;
     use crate::sys::kernel_file;
@@ -66,12 +67,14 @@ mod linux {
     /// one in another namespace, or that may not be looked into, that is taken for granted. A
     /// process can ask for orphans (`PR_SET_CHILD_SUBREAPER`), too, which the kernel tells nobody.
     pub fn adopts(pid: i32) -> bool {
+        // A process stays in the one that it was started in.
+        static OWN: OnceLock<Option<(u64, u64)>> = OnceLock::new();
         let namespace = |of: &str| {
             let metadata = std::fs::metadata(format!("/proc/{of}/ns/pid")).ok()?;
             Some((metadata.dev(), metadata.ino()))
         };
         let theirs = namespace(&pid.to_string());
-        pid == 1 || theirs.is_none() || theirs != namespace("self")
+        pid == 1 || theirs.is_none() || theirs != *OWN.get_or_init(|| namespace("self"))
     }
 
     fn read(pid: i32, file: &str) -> Option<Vec<u8>> {
