@@ -87,10 +87,7 @@ fn ask_together(
     // Not even if it is asked: on a terminal of its own a program answers itself.
     mima.refuse_in_tree("allow a project file")?;
     all.iter().try_for_each(|candidate| mima.trust().check(candidate, span))?;
-    let until = match span {
-        Span::Lasting => "",
-        Span::ThisShell => " in this shell",
-    };
+    let until = span.words();
     // A user file that cannot be read is no reason to show less.
     let user = mima.user_file().map(|file| file.groups.clone()).unwrap_or_default();
     let before = |candidate| mima.trust().approved(candidate).unwrap_or_default();

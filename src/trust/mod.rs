@@ -94,7 +94,7 @@ impl Basis {
         match self {
             Self::Own => String::new(),
             Self::Main(linked) => format!(" as in {}", term::path(&linked.main)),
-            Self::Shell => " in this shell".to_owned(),
+            Self::Shell => self.span().words().to_owned(),
         }
     }
 }
@@ -106,6 +106,16 @@ pub enum Span {
     Lasting,
     /// As long as this shell runs, and only in there.
     ThisShell,
+}
+
+impl Span {
+    /// Says it behind `allowed`, where it is not the usual.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Lasting => "",
+            Self::ThisShell => " in this shell",
+        }
+    }
 }
 
 /// A project file that was opened and read, and not yet judged.
