@@ -15,20 +15,14 @@ _mima_live() {
     case ${what} in
     # Where there is no such name, a file is none either.
     names) compopt +o default +o bashdefault 2>/dev/null || : ;;
-    files) ;;
+    # bash itself completes these, and quotes what is strange in a name.
+    files | paths) ;;
     directories) compopt +o default +o bashdefault -o dirnames 2>/dev/null || : ;;
     'command '*)
         IFS=$' \t\n'
         _mima_command "${what#* }" "$2"
         ;;
     *)
-        what=${COMP_WORDS[COMP_CWORD - 1]}
-        [[ ${what} != = ]] || what=${COMP_WORDS[COMP_CWORD - 2]}
-        case ${what} in
-        # Files: bash itself completes these, and quotes what is strange in a name.
-        --from-file | --identity) return 0 ;;
-        *) ;;
-        esac
         IFS=$' \t\n'
         _mima "$@"
         ;;

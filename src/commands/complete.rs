@@ -11,7 +11,7 @@
 
 use std::fmt::Write;
 
-use clap::{Arg, Command, CommandFactory};
+use clap::{Arg, Command, CommandFactory, ValueHint};
 
 use crate::cli::{Cli, Complete};
 use crate::config::groups::Groups;
@@ -38,6 +38,7 @@ pub(super) fn run(mima: &Mima, args: &Complete) -> Result<()> {
             match found {
                 None => Ok(()),
                 Some(Found::Files) => term::print_lines(["files"]),
+                Some(Found::Paths) => term::print_lines(["paths"]),
                 Some(Found::Directories) => term::print_lines(["directories"]),
                 Some(Found::Names(names)) => {
                     let mut text = "names\n".to_owned();
@@ -137,8 +138,10 @@ fn is_command(arg: &Arg) -> bool {
 enum Found {
     /// These, each with what it stands for.
     Names(Vec<(String, String)>),
-    /// A file.
+    /// A project file.
     Files,
+    /// Any file.
+    Paths,
     /// A directory.
     Directories,
 }
@@ -181,6 +184,8 @@ impl Known<'_> {
             ("secret rename", "new") | ("secret get", "var") | ("vault init", "plugin") => {
                 bare(std::iter::empty())
             }
+            // bash would take what clap's script finds as it is, whatever is in a name.
+            _ if arg.get_value_hint() == ValueHint::AnyPath => Found::Paths,
             _ => return None,
         })
     }
