@@ -378,11 +378,12 @@ fn frame(random: &mut Random, corpus: &[Vec<u8>], number: usize) -> Vec<u8> {
 }
 
 /// Tells whether a frame asks for the end of the agent, or to lock; then a test that sends it
-/// shows nothing more.
+/// shows nothing more. What is not mima and brings values for a shell ends it, too.
 fn is_harmful(frame: &[u8]) -> bool {
     let header = frame.first_chunk::<HEADER>().map(Header::decode);
     matches!(header, Some(Err(Fault::Version(_))))
         || matches!(request(frame), Some(Request::Stop | Request::Lock { .. }))
+        || matches!(request(frame), Some(Request::Put(put)) if put.whose != Whose::Tree)
 }
 
 /// Tells whether bytes are a request for groups, and nothing more.
